@@ -1,0 +1,1 @@
+//! Shared memory for many processes: locks and containers that survive a killed worker.

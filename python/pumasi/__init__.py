@@ -1,0 +1,1 @@
+"""Shared memory for many processes: a drop-in for multiprocessing, in Rust."""
