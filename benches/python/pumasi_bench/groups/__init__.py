@@ -1,0 +1,22 @@
+"""The groups of benchmarks, in the order in which they run: cheap and quiet ones first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from pumasi_bench.groups import arrays, contention, dicts, fairness, imports, lists, locks, values
+from pumasi_bench.session import Session
+
+Group: TypeAlias = Callable[[Session], None]
+
+ALL: Mapping[str, Group] = {
+    "import": imports.run,
+    "list": lists.run,
+    "dict": dicts.run,
+    "array": arrays.run,
+    "value": values.run,
+    "lock": locks.run,
+    "contention": contention.run,
+    "fairness": fairness.run,
+}

@@ -1,0 +1,93 @@
+"""What was measured: a contender's samples, and the row which sets two contenders side by side."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from dataclasses import dataclass
+from typing import Literal
+
+from pumasi_bench.targets import Target
+
+Unit = Literal["ns", "ms", "M/s", "%"]
+
+_MORE_IS_BETTER: frozenset[Unit] = frozenset(("M/s", "%"))
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One contender's measurements of one operation, a value for each round."""
+
+    contender: str
+    unit: Unit
+    values: tuple[float, ...]
+    worst_counts: bool = False
+
+    @property
+    def more_is_better(self) -> bool:
+        """Whether a larger value is the better one (a rate is, a time is not)."""
+        return self.unit in _MORE_IS_BETTER
+
+    @property
+    def result(self) -> float:
+        """The value that is judged: the median, or the worst if the promise is about every case."""
+        if not self.worst_counts:
+            return statistics.median(self.values)
+        return min(self.values) if self.more_is_better else max(self.values)
+
+    def __str__(self) -> str:
+        shown, unit = self.result, str(self.unit)
+        low, high = min(self.values), max(self.values)
+        if unit == "ns" and shown >= 1000:
+            shown, low, high, unit = shown / 1000, low / 1000, high / 1000, "µs"
+        return f"{digits(shown)} {unit} ({digits(low)} to {digits(high)})"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: our sample, at most one rival's, and the target."""
+
+    group: str
+    operation: str
+    ours: Sample
+    rival: Sample | None = None
+    target: Target | None = None
+
+    @property
+    def times_better(self) -> float | None:
+        """How many times better ours is than the rival's; below 1 the rival wins.
+
+        None without a rival, or if the loser's result is zero (a process that never got the lock).
+        """
+        if self.rival is None:
+            return None
+        return _times_better(self.ours.result, self.rival.result, self.ours.more_is_better)
+
+    @property
+    def times_better_by_round(self) -> tuple[float, ...]:
+        """The same for each round by itself, whose measurements are neighbours in time."""
+        if self.rival is None:
+            return ()
+        pairs = zip(self.ours.values, self.rival.values, strict=False)
+        ratios = (_times_better(ours, rival, self.ours.more_is_better) for ours, rival in pairs)
+        return tuple(ratio for ratio in ratios if ratio is not None)
+
+    @property
+    def reached(self) -> bool | None:
+        """Whether the target was reached; None where the row is for comparison only."""
+        if self.target is None:
+            return None
+        rival = math.nan if self.rival is None else self.rival.result
+        return self.target.test(self.ours.result, rival)
+
+
+def _times_better(ours: float, rival: float, more_is_better: bool) -> float | None:
+    better, worse = (rival, ours) if more_is_better else (ours, rival)
+    return worse / better if better > 0 else None
+
+
+def digits(value: float) -> str:
+    """Write a number with three significant digits and without an exponent."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
