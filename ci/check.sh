@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# The quick look before a commit: form, clippy, the tidy test. No extension is built.
+source "$(dirname "$0")/lib.sh"
+
+ci/fmt.sh
+ci/clippy.sh
+cargo test "${cargo_flags[@]}" -p pumasi --test tidy
+# Licences and advisories, where the tool is at hand; it takes minutes to build, so nothing installs it.
+if command -v cargo-deny >/dev/null; then
+    cargo deny check
+else
+    echo "not found: cargo-deny, licences and advisories not checked"
+fi

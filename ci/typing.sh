@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# The types of the Python side: mypy on the package and on what users write, and the stub of
+# the native module compared with the module that was built.
+source "$(dirname "$0")/lib.sh"
+
+ci/venv.sh
+.venv/bin/mypy python/pumasi tests/typing
+.venv/bin/python -m mypy.stubtest pumasi._core --mypy-config-file pyproject.toml
