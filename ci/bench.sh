@@ -1,9 +1,7 @@
 #!/usr/bin/env bash
-# Builds the release extension, installs the rivals and measures both in one run: Python first,
-# then Rust. Arguments go to the Python benchmark.
+# Builds the release extension, then measures pumasi and its rivals in one run; see
+# benches/README.md. Arguments go to the benchmark.
 source "$(dirname "$0")/lib.sh"
 
 ci/venv.sh
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps -r ci/requirements-bench.txt
-.venv/bin/python benches/python/run.py "$@"
-cargo run --release "${cargo_flags[@]}" --manifest-path benches/rust/Cargo.toml
+PYTHON=$PWD/.venv/bin/python exec benches/run.sh "$@"
