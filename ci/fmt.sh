@@ -12,6 +12,6 @@ status=0
 cargo fmt --all --check || status=1
 .venv/bin/ruff format --check . || status=1
 .venv/bin/ruff check . || status=1
-.venv/bin/shellcheck ci/*.sh .ci/run || status=1
+.venv/bin/shellcheck --external-sources --source-path=SCRIPTDIR ci/*.sh .ci/run benches/run.sh || status=1
 .venv/bin/typos || status=1
 exit "$status"
