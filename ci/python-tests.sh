@@ -25,7 +25,7 @@ for version in "${versions[@]}"; do
             began=$(mktemp "$environment/.began.XXXXXX")
             wheels=target/wheels/$version
             rm -rf "$wheels"
-            if .venv/bin/maturin build --release "${cargo_flags[@]}" --interpreter "$python" --out "$wheels" \
+            if run_maturin build --release "${cargo_flags[@]}" --interpreter "$python" --out "$wheels" \
                 && "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
                     --no-deps --force-reinstall "$wheels"/*.whl; then
                 mv "$began" "$stamp"

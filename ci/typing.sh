@@ -4,5 +4,5 @@
 source "$(dirname "$0")/lib.sh"
 
 ci/venv.sh
-.venv/bin/mypy python/pumasi tests/typing
+.venv/bin/mypy python/pumasi tests/typing ci
 .venv/bin/python -m mypy.stubtest pumasi._core --mypy-config-file pyproject.toml

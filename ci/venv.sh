@@ -15,7 +15,7 @@ if [[ ${1:-} != tools ]]; then
         say "building the release extension for $(.venv/bin/python -V)"
         began=$(mktemp .venv/.began.XXXXXX)
         trap 'rm -f "$began"' EXIT
-        VIRTUAL_ENV=$PWD/.venv .venv/bin/maturin develop --release "${cargo_flags[@]}"
+        run_maturin develop --release "${cargo_flags[@]}"
         # The stamp has the time at which the build began, so that an edit made meanwhile counts.
         mv "$began" "$stamp"
     fi
