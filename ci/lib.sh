@@ -114,7 +114,7 @@ make_environment() {
 # run_maturin ARGUMENTS...: the maturin of .venv. It warns that pip will not use it, since it does
 # not look into ci/build_backend.py, through which pip does; that one line is left out.
 run_maturin() {
-    VIRTUAL_ENV=$PWD/.venv .venv/bin/maturin "$@" 2>&1 | sed '/`build-backend` in pyproject.toml is not set/d'
+    VIRTUAL_ENV=$PWD/.venv .venv/bin/maturin "$@" 2>&1 | sed '/build-backend. in pyproject.toml is not set/d'
 }
 
 # What the extension is built from is newer than the stamp (a deleted file shows in its directory).

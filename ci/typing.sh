@@ -4,5 +4,7 @@
 source "$(dirname "$0")/lib.sh"
 
 ci/venv.sh
-.venv/bin/mypy python/pumasi tests/typing ci
-.venv/bin/python -m mypy.stubtest pumasi._core --mypy-config-file pyproject.toml
+status=0
+.venv/bin/mypy python/pumasi tests/typing ci || status=1
+.venv/bin/python -m mypy.stubtest pumasi._core --mypy-config-file pyproject.toml || status=1
+exit "$status"
