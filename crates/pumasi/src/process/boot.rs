@@ -1,0 +1,241 @@
+//! The child's side: from the first line of `main` to the exit of a process that runs a task.
+//!
+//! A child is its parent's program started anew. `init` finds the number of a socket in the
+//! environment; when standard input is that very socket, this process was started to run a task,
+//! and `init` does not return. The environment alone proves nothing, as every program that the
+//! child starts inherits it.
+
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
+use std::process::exit;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread;
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::process::message::{self, Boot, Refusal, Report};
+use crate::process::parcel::Parcel;
+use crate::process::task;
+use crate::sys::spawn;
+
+/// The environment variable that holds the number of the channel.
+pub(crate) const BOOT: &str = "PUMASI_BOOT";
+
+/// What Rust's own runtime exits with after a panic.
+const PANICKED: i32 = 101;
+/// What a child exits with that could not run its task; a shell says it of a missing command.
+const REFUSED: i32 = 127;
+
+/// Whether `init` has run in this process, so that its children will run it too.
+static INITIALISED: AtomicBool = AtomicBool::new(false);
+static CURRENT: OnceLock<Current> = OnceLock::new();
+static LAST_PANIC: Mutex<Option<(String, String)>> = Mutex::new(None);
+
+/// What is known about the running process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Current {
+    /// The name it was started under, `MainProcess` for one that no task was started in.
+    pub name: String,
+    /// The process that started it with a task.
+    pub parent_pid: Option<u32>,
+    /// Whether it ends with the process that started it.
+    pub daemon: bool,
+}
+
+/// Name, parent and kind of the running process.
+pub fn current() -> &'static Current {
+    CURRENT.get_or_init(|| Current {
+        name: "MainProcess".to_owned(),
+        parent_pid: None,
+        daemon: false,
+    })
+}
+
+/// Whether a child of this program will find its way to its task.
+pub(crate) fn is_initialised() -> bool {
+    INITIALISED.load(Ordering::Relaxed)
+}
+
+/// Remembers that this program's `main` begins as it should.
+pub(crate) fn set_initialised() {
+    INITIALISED.store(true, Ordering::Relaxed);
+}
+
+/// Runs the task that this process was started with and exits; returns if there is none.
+pub(crate) fn run_task_if_started_with_one() {
+    if let Some(channel) = take_channel() {
+        set_initialised();
+        exit(serve(&channel));
+    }
+}
+
+/// The channel that this process was started with, taken out of its standard input.
+fn take_channel() -> Option<OwnedFd> {
+    let number: u64 = std::env::var(BOOT).ok()?.parse().ok()?;
+    let stdin = std::io::stdin();
+    if spawn::channel_number(&stdin) != Ok(number) {
+        return None;
+    }
+    // Standard input becomes what multiprocessing makes it: empty.
+    let channel = rustix::io::fcntl_dupfd_cloexec(&stdin, 3).ok()?;
+    if let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+    {
+        let _ = rustix::stdio::dup2_stdin(&null);
+    }
+    Some(channel)
+}
+
+/// Runs the task of a channel and reports; returns the exit code.
+fn serve(channel: &OwnedFd) -> i32 {
+    let (boot, lifeline) = match message::receive_boot(channel) {
+        Ok(received) => received,
+        Err(why) => return refuse(channel, Refusal::Arguments(why)),
+    };
+    if boot.daemon
+        && let Some(lifeline) = &lifeline
+        && let Err(errno) = spawn::die_with_parent(lifeline.as_fd())
+    {
+        let why = format!("it cannot be made to end with its parent: {errno}");
+        return refuse(channel, Refusal::Arguments(why));
+    }
+    name_process(&boot);
+    CURRENT.get_or_init(|| Current {
+        name: boot.name.clone(),
+        parent_pid: Some(boot.parent),
+        daemon: boot.daemon,
+    });
+    let (file, line, column) = &boot.place;
+    let Some(task) = task::find(&boot.task, file, *line, *column) else {
+        let executable = std::env::current_exe().map_or_else(
+            |_| "its program".to_owned(),
+            |path| path.display().to_string(),
+        );
+        return refuse(channel, Refusal::NoSuchTask { executable });
+    };
+    if task.signature != boot.signature {
+        let why = format!(
+            "it was called as {} and is {} in the program of the child",
+            boot.signature, task.signature
+        );
+        return refuse(channel, Refusal::Arguments(why));
+    }
+
+    remember_panics(channel);
+    let mut io = TaskIo {
+        channel: channel.as_fd(),
+        arguments: boot.arguments,
+        result: None,
+    };
+    match catch_unwind(AssertUnwindSafe(|| (task.run)(&mut io))) {
+        Ok(Ok(())) => match io.send_result() {
+            Ok(()) => 0,
+            Err(why) => refuse(channel, Refusal::Result(why)),
+        },
+        Ok(Err(refusal)) => refuse(channel, refusal),
+        Err(_) => {
+            report_panic(channel);
+            PANICKED
+        }
+    }
+}
+
+fn refuse(channel: &OwnedFd, refusal: Refusal) -> i32 {
+    // A parent that is gone needs no reason.
+    let _ = message::send(channel, &Report::Refused(refusal), None);
+    REFUSED
+}
+
+/// Gives the main thread the name that `ps` and `top` show. An exec of `/proc/self/exe` would
+/// leave it at `exe`.
+fn name_process(boot: &Boot) {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = std::path::Path::new(&program).file_name().map_or_else(
+        || boot.name.clone(),
+        |name| name.to_string_lossy().into_owned(),
+    );
+    let name = if boot.named { &boot.name } else { &program };
+    // Through the file, as `init` may run in another thread than the main one. Only a nicety.
+    let _ = std::fs::write("/proc/self/comm", name);
+}
+
+/// Keeps what a panic of this thread, which runs the task, says. The text still goes to stderr.
+fn remember_panics(channel: &OwnedFd) {
+    let task_thread = thread::current().id();
+    // With `panic = "abort"` there is no later: whichever thread it is, the process ends with it.
+    let last_words = if cfg!(panic = "abort") {
+        channel.try_clone().ok()
+    } else {
+        None
+    };
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if let Some(channel) = &last_words {
+            keep_panic(info);
+            report_panic(channel);
+        } else if thread::current().id() == task_thread {
+            keep_panic(info);
+        }
+        before(info);
+    }));
+}
+
+fn keep_panic(info: &PanicHookInfo<'_>) {
+    let message = info.payload_as_str().unwrap_or("Box<dyn Any>").to_owned();
+    let place = info
+        .location()
+        .map_or_else(String::new, ToString::to_string);
+    *LAST_PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some((message, place));
+}
+
+/// The longest part of a panic's message that is carried over, in bytes.
+const LONGEST_PANIC: usize = 16 << 10;
+
+fn report_panic(channel: &OwnedFd) {
+    let last = LAST_PANIC
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .take();
+    // `resume_unwind` unwinds without running the hook.
+    let (mut message, place) =
+        last.unwrap_or_else(|| ("a panic without a message".to_owned(), "?".to_owned()));
+    message.truncate(message.floor_char_boundary(LONGEST_PANIC));
+    let _ = message::send(channel, &Report::Panicked { message, place }, None);
+}
+
+/// What a registered task is run with: where its arguments are and where its result goes.
+pub struct TaskIo<'a> {
+    channel: BorrowedFd<'a>,
+    arguments: Vec<u8>,
+    result: Option<Parcel>,
+}
+
+impl TaskIo<'_> {
+    /// Reads the arguments, runs the body, writes the result down.
+    pub(crate) fn run<A: DeserializeOwned, R: Serialize>(
+        &mut self,
+        body: fn(A) -> R,
+    ) -> Result<(), Refusal> {
+        let arguments = Parcel::unpack(&self.arguments).map_err(Refusal::Arguments)?;
+        self.arguments = Vec::new();
+        // A parent that is gone need not know.
+        let _ = message::send(self.channel, &Report::Started, None);
+        let result = body(arguments);
+        self.result = Some(Parcel::pack(&result).map_err(Refusal::Result)?);
+        Ok(())
+    }
+
+    fn send_result(&mut self) -> Result<(), String> {
+        let Some(result) = self.result.take() else {
+            return Ok(());
+        };
+        match message::send(self.channel, &Report::Returned(result.bytes), None) {
+            Ok(()) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
+            Err(errno) => Err(errno.to_string()),
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! The handle of a child, and how its end becomes a result or an error.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::process::{ChildStderr, ChildStdout};
+use std::time::{Duration, Instant};
+
+use rustix::io::{Errno, retry_on_intr};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, Result};
+use crate::process::error::{JoinError, Who};
+use crate::process::message::{self, Refusal, Report};
+use crate::process::orphans;
+use crate::process::parcel::Parcel;
+use crate::process::status::ExitStatus;
+use crate::process::wait;
+
+/// A process that was started with a task which returns an `R`.
+///
+/// Dropping the handle neither ends the process nor waits for it, as with the standard library's
+/// `Child` and threads: it goes on by itself, and its result is lost. Its entry in the system's
+/// table (a zombie once it has ended) is cleared the next time that this program starts a task
+/// or drops a handle, and by the system when this program ends.
+#[must_use = "a dropped handle leaves the process running and its result unread"]
+pub struct Child<R> {
+    running: Running,
+    result: PhantomData<fn() -> R>,
+}
+
+impl<R> Child<R> {
+    pub(crate) fn new(running: Running) -> Child<R> {
+        Child {
+            running,
+            result: PhantomData,
+        }
+    }
+
+    pub(crate) fn running(&mut self) -> &mut Running {
+        &mut self.running
+    }
+
+    /// The process's id.
+    pub fn pid(&self) -> u32 {
+        self.running.who.pid
+    }
+
+    /// The process's name.
+    pub fn name(&self) -> &str {
+        &self.running.who.name
+    }
+
+    /// The path of the function that it was started with.
+    pub fn task_name(&self) -> &'static str {
+        self.running.task
+    }
+
+    /// How the process ended, or `None` while it runs. Does not wait.
+    pub fn exitcode(&mut self) -> Option<ExitStatus> {
+        self.running.poll()
+    }
+
+    /// Whether the process still runs. Does not wait. A stopped process (SIGSTOP) is alive.
+    pub fn is_alive(&mut self) -> bool {
+        self.running.poll().is_none()
+    }
+
+    /// Ends the process at once, with SIGKILL. Does not wait for the end. A process that has
+    /// ended already is left alone.
+    ///
+    /// What it held becomes free and what it shared stays whole, as after any death.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when the system refuses.
+    pub fn kill(&mut self) -> Result<()> {
+        self.running.signal(Signal::KILL)
+    }
+
+    /// Asks the process to end, with SIGTERM. Does not wait for the end. A process that has
+    /// ended already is left alone.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when the system refuses.
+    pub fn terminate(&mut self) -> Result<()> {
+        self.running.signal(Signal::TERM)
+    }
+
+    /// A descriptor that becomes readable when the process ends, for a `poll` of one's own;
+    /// `None` where the system gives none (a sandbox may deny pidfds).
+    pub fn sentinel(&self) -> Option<BorrowedFd<'_>> {
+        self.running.sentinel()
+    }
+
+    /// The reading end of the child's standard output, once, if the builder made it a pipe.
+    pub fn take_stdout(&mut self) -> Option<ChildStdout> {
+        self.running.stdout.take()
+    }
+
+    /// The reading end of the child's standard error, once, if the builder made it a pipe.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.running.stderr.take()
+    }
+}
+
+impl<R: DeserializeOwned> Child<R> {
+    /// Waits until the process has ended and gives what its task returned.
+    ///
+    /// A task that returned has its result delivered even if the process was killed on its way
+    /// out afterwards.
+    ///
+    /// # Errors
+    /// A [`JoinError`] that says how the process died: the signal, the exit code, the message of
+    /// the panic, or why it never ran the task.
+    pub fn join(mut self) -> core::result::Result<R, JoinError> {
+        self.running.wait(None);
+        self.running.verdict()
+    }
+
+    /// Gives what the task returned if the process has ended, `None` while it runs.
+    ///
+    /// # Errors
+    /// As [`join`](Child::join); [`JoinError::AlreadyTaken`] when the result was given before.
+    pub fn try_join(&mut self) -> core::result::Result<Option<R>, JoinError> {
+        self.join_timeout(Duration::ZERO)
+    }
+
+    /// Waits at most so long for the process to end; gives what its task returned, or `None`
+    /// when it still runs.
+    ///
+    /// # Errors
+    /// As [`join`](Child::join); [`JoinError::AlreadyTaken`] when the result was given before.
+    pub fn join_timeout(
+        &mut self,
+        timeout: Duration,
+    ) -> core::result::Result<Option<R>, JoinError> {
+        // A time too far away to be written down is no limit.
+        match self.running.wait(Instant::now().checked_add(timeout)) {
+            Some(_) => self.running.verdict().map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+impl<R> fmt::Debug for Child<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Child")
+            .field("name", &self.running.who.name)
+            .field("pid", &self.running.who.pid)
+            .field("task", &self.running.task)
+            .field("status", &self.running.status)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A child without the type of its result.
+#[doc(hidden)]
+pub struct Running {
+    who: Who,
+    task: &'static str,
+    pidfd: Option<OwnedFd>,
+    channel: OwnedFd,
+    /// The end of a pipe by which a daemon knows that we live. Only ever closed.
+    lifeline: Option<OwnedFd>,
+    stdout: Option<ChildStdout>,
+    stderr: Option<ChildStderr>,
+    status: Option<ExitStatus>,
+    taken: bool,
+}
+
+impl Running {
+    pub(crate) fn new(
+        who: Who,
+        task: &'static str,
+        mut process: std::process::Child,
+        channel: OwnedFd,
+        lifeline: Option<OwnedFd>,
+    ) -> Running {
+        // Nobody else reaps it before us, so the number still means our child.
+        let pidfd = as_pid(who.pid)
+            .and_then(|pid| rustix::process::pidfd_open(pid, PidfdFlags::empty()).ok());
+        Running {
+            task,
+            pidfd,
+            channel,
+            lifeline,
+            stdout: process.stdout.take(),
+            stderr: process.stderr.take(),
+            status: None,
+            taken: false,
+            who,
+        }
+    }
+
+    /// How the process ended, or `None` while it runs.
+    pub(crate) fn poll(&mut self) -> Option<ExitStatus> {
+        if self.status.is_none() {
+            self.status = reap(self.who.pid);
+        }
+        self.status
+    }
+
+    /// What becomes readable at the end of the process.
+    pub(crate) fn sentinel(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Waits for the end of the process; `None` when the deadline came first.
+    fn wait(&mut self, deadline: Option<Instant>) -> Option<ExitStatus> {
+        let mut pause = wait::Pause::until(deadline);
+        loop {
+            if let Some(status) = self.poll() {
+                return Some(status);
+            }
+            if !pause.wait([self.sentinel()].into_iter()) {
+                return None;
+            }
+        }
+    }
+
+    fn signal(&mut self, signal: Signal) -> Result<()> {
+        if self.poll().is_some() {
+            return Ok(());
+        }
+        let sent = match (&self.pidfd, as_pid(self.who.pid)) {
+            (Some(pidfd), _) => rustix::process::pidfd_send_signal(pidfd, signal),
+            (None, Some(pid)) => rustix::process::kill_process(pid, signal),
+            (None, None) => Err(Errno::SRCH),
+        };
+        match sent {
+            // It ended between the look and the signal.
+            Ok(()) | Err(Errno::SRCH) => Ok(()),
+            Err(errno) => Err(Error::os("pidfd_send_signal")(errno)),
+        }
+    }
+
+    /// The result of a process that has ended, or why there is none.
+    fn verdict<R: DeserializeOwned>(&mut self) -> core::result::Result<R, JoinError> {
+        let who = self.who.clone();
+        if self.taken {
+            return Err(JoinError::AlreadyTaken { who });
+        }
+        self.taken = true;
+        let status = self.status.unwrap_or(ExitStatus::Unknown);
+        let mut started = false;
+        let mut last = None;
+        loop {
+            match message::receive_report(&self.channel) {
+                Ok(Some(Report::Started)) => started = true,
+                Ok(Some(report)) => last = Some(report),
+                Ok(None) => break,
+                Err(reason) => return Err(JoinError::BadResult { who, reason }),
+            }
+        }
+        match last {
+            Some(Report::Returned(result)) => {
+                Parcel::unpack(&result).map_err(|reason| JoinError::BadResult { who, reason })
+            }
+            Some(Report::Panicked { message, place }) => Err(JoinError::Panicked {
+                who,
+                message,
+                place,
+            }),
+            Some(Report::Refused(refusal)) => Err(self.refused(refusal)),
+            _ => Err(died(who, status, started)),
+        }
+    }
+
+    fn refused(&self, refusal: Refusal) -> JoinError {
+        let who = self.who.clone();
+        match refusal {
+            Refusal::NoSuchTask { executable } => JoinError::NoSuchTask {
+                who,
+                task: self.task.to_owned(),
+                executable,
+            },
+            Refusal::Arguments(reason) => JoinError::BadArguments { who, reason },
+            Refusal::Result(reason) => JoinError::BadResult { who, reason },
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.poll().is_none() {
+            orphans::adopt(self.who.pid, self.lifeline.take());
+        }
+        orphans::sweep();
+    }
+}
+
+/// Why a process that reported no end has ended.
+fn died(who: Who, status: ExitStatus, started: bool) -> JoinError {
+    match status {
+        ExitStatus::Signal { .. } => JoinError::Killed { who, status },
+        ExitStatus::Unknown => JoinError::StatusUnknown { who },
+        ExitStatus::Code(_) if started => JoinError::Exited { who, status },
+        ExitStatus::Code(_) => JoinError::NotStarted { who, status },
+    }
+}
+
+fn as_pid(pid: u32) -> Option<Pid> {
+    Pid::from_raw(pid.cast_signed())
+}
+
+/// Takes the exit status of a child from the system if it has ended.
+pub(crate) fn reap(pid: u32) -> Option<ExitStatus> {
+    let pid = as_pid(pid)?;
+    match retry_on_intr(|| rustix::process::waitpid(Some(pid), WaitOptions::NOHANG)) {
+        Ok(None) => None,
+        Ok(Some((_, status))) => Some(ExitStatus::from_wait(status)),
+        // Someone else reaped it, so it has ended.
+        Err(_) => Some(ExitStatus::Unknown),
+    }
+}
