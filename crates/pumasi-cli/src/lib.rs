@@ -1,1 +1,39 @@
-//! The command line of pumasi.
+//! The command line of pumasi, as a library: `cargo install pumasi-cli` gives it as the program
+//! `pumasi`, and the Python package carries it and runs the same [`run`].
+//!
+//! It only parses and prints. Results go to standard output and trouble to standard error; a reader
+//! who has seen enough and closes the pipe is no trouble. The exit codes are those of [`Exit`].
+
+#![deny(unsafe_code)]
+
+mod args;
+mod cmd;
+mod embedding;
+mod exit;
+mod language;
+mod output;
+mod tour;
+
+pub use embedding::Embedding;
+pub use exit::Exit;
+
+use std::ffi::OsString;
+
+/// Obeys a command line and returns the exit code, one of [`Exit`].
+///
+/// `args` are the arguments with the program's own name first, as in [`std::env::args_os`];
+/// `embedding` says what this process is: the program itself, or a Python which loaded it.
+///
+/// Blocks until the command is done. While `tour` runs, SIGINT and SIGTERM end the programs it has
+/// started, and then the command.
+pub fn run(args: impl IntoIterator<Item = OsString>, embedding: Embedding) -> i32 {
+    let args = match args::parse(args) {
+        Ok(args) => args,
+        Err(told) => return told.code(),
+    };
+    let done = match &args.command {
+        args::Command::Tour(tour) => cmd::tour::run(tour, args.language(), &embedding),
+        args::Command::TourProgram(program) => cmd::tour_program::run(program, &embedding),
+    };
+    done.unwrap_or_else(|trouble| trouble.tell()).code()
+}

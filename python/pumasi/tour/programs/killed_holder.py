@@ -52,7 +52,7 @@ def main() -> None:
         "patience_seconds": patience,
         "worker_pid": worker.pid,
         "exitcode": worker.exitcode,
-        "warnings": [warning.category.__name__ for warning in said],
+        "told_by": [warning.category.__name__ for warning in said],
         "dead_pid": getattr(dead, "pid", None),
         "dead_signal": getattr(dead, "signal", None),
         "seconds": waited,

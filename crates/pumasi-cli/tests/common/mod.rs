@@ -1,0 +1,129 @@
+//! Runs the real binary under a watchdog, with a stand-in for Python whose answers a test chooses.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// No test waits longer for a command.
+const WATCHDOG: Duration = Duration::from_secs(60);
+
+/// What a command left.
+#[derive(Debug)]
+pub struct Done {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+/// A folder of a test's own, removed with it.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let name = format!("pumasi-cli-test-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    /// What is left in it.
+    pub fn entries(&self) -> Vec<PathBuf> {
+        fs::read_dir(&self.0)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// The binary, with nothing of this machine's environment that it would notice.
+pub fn pumasi(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pumasi"));
+    command.args(args);
+    for name in ["PUMASI_PYTHON", "LC_ALL", "LC_MESSAGES", "LANG", "COLUMNS"] {
+        command.env_remove(name);
+    }
+    command.env("PUMASI_PYTHON", "/nonexistent/python");
+    command
+}
+
+/// Runs a command to its end.
+pub fn finish(command: &mut Command) -> Done {
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let stdout = thread::spawn(move || read(&mut stdout));
+    let stderr = thread::spawn(move || read(&mut stderr));
+    let status = wait(&mut child);
+    let (stdout, stderr) = (stdout.join().unwrap(), stderr.join().unwrap());
+    Done {
+        code: status.code(),
+        stdout,
+        stderr,
+    }
+}
+
+/// Waits for the end of a child, which the watchdog brings about if need be.
+pub fn wait(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + WATCHDOG;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("the watchdog ended {child:?}");
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn read(from: &mut impl Read) -> String {
+    let mut text = String::new();
+    from.read_to_string(&mut text).unwrap();
+    text
+}
+
+/// A stand-in for a Python with pumasi. `program` is a shell script which answers for the programs
+/// of the tour: `$name` is the program, `$library` what it runs on.
+pub fn fake_python(folder: &Path, program: &str) -> PathBuf {
+    let path = folder.join("fake-python");
+    let script = format!(
+        r#"#!/bin/sh
+if [ "$1" = -c ]; then
+    echo '{{"version": "3.99.0", "executable": "{}", "standard_library": "/nonexistent",'
+    echo "not the last line"
+    echo '{{"version": "3.99.0", "executable": "{}", "standard_library": "/nonexistent", "trouble": null}}'
+    exit
+fi
+name=$3 library=$5
+{program}
+"#,
+        path.display(),
+        path.display(),
+    );
+    fs::write(&path, script).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    path
+}
+
+/// The result of a program as the Python side prints it.
+pub fn result(json: &str) -> String {
+    format!("echo 'some words'; echo '{{\"process_seconds\": 0.25, \"result\": {json}}}'")
+}
