@@ -37,9 +37,7 @@ use proc_macro::TokenStream;
 /// ```
 #[proc_macro_attribute]
 pub fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    task::expand(attribute.into(), item.into())
-        .unwrap_or_else(syn::Error::into_compile_error)
-        .into()
+    or_explained(item, |item| task::expand(attribute.into(), item))
 }
 
 /// Begins `main` with `pumasi::init()`.
@@ -49,9 +47,7 @@ pub fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// reason on stderr and exit code 1.
 #[proc_macro_attribute]
 pub fn main(attribute: TokenStream, item: TokenStream) -> TokenStream {
-    main_fn::expand(attribute.into(), item.into())
-        .unwrap_or_else(syn::Error::into_compile_error)
-        .into()
+    or_explained(item, |item| main_fn::expand(attribute.into(), item))
 }
 
 /// Implements `pumasi::Shareable` for a type whose bytes mean the same in every process.
@@ -65,4 +61,20 @@ pub fn derive_shareable(item: TokenStream) -> TokenStream {
     shareable::expand(item.into())
         .unwrap_or_else(syn::Error::into_compile_error)
         .into()
+}
+
+/// The expansion of an attribute, or the item as it was with the error beside it: without the
+/// item every use of it would be one more error.
+fn or_explained(
+    item: TokenStream,
+    expand: impl FnOnce(proc_macro2::TokenStream) -> syn::Result<proc_macro2::TokenStream>,
+) -> TokenStream {
+    expand(item.clone().into()).map_or_else(
+        |error| {
+            let mut tokens: TokenStream = error.into_compile_error().into();
+            tokens.extend(item);
+            tokens
+        },
+        TokenStream::from,
+    )
 }

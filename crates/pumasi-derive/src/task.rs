@@ -6,9 +6,10 @@
 //! module may each define one) the place in the source decides.
 
 use proc_macro2::TokenStream;
-use quote::{ToTokens, format_ident, quote};
+use quote::{ToTokens, format_ident, quote, quote_spanned};
 use syn::{
     Error, FnArg, Ident, ItemFn, Pat, Result, ReturnType, Safety, Signature, Type, parse_quote,
+    spanned::Spanned,
 };
 
 /// The function as it was, the type beside it, and the task's entry in the program's list.
@@ -34,6 +35,17 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
     let about = format!("Starts processes that run the function [`{name}`](fn@{name}).");
     let signature = signature_text(&types, &result);
 
+    // Each of these stands at the type it is about, so that the compiler complains there when
+    // the type cannot be written down or read back.
+    let takes = types
+        .iter()
+        .map(|ty| quote_spanned!(ty.span()=> pumasi_private::take::<#ty>(io)?));
+    let puts = names
+        .iter()
+        .zip(&types)
+        .map(|(name, ty)| quote_spanned!(ty.span()=> parcel.put(&#name)?;));
+    let give = quote_spanned!(result.span()=> pumasi_private::give::<#result>(io, &result));
+
     Ok(quote! {
         #function
 
@@ -56,10 +68,12 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
                     column: ::core::column!(),
                 },
                 signature: #signature,
-                run: |io| pumasi_private::run(
-                    io,
-                    |(#(#names,)*): (#(#types,)*)| -> #result { #name(#(#names),*) },
-                ),
+                run: |io| {
+                    #(let #names = #takes;)*
+                    io.begin()?;
+                    let result: #result = #name(#(#names),*);
+                    #give
+                },
             };
             pumasi_private::submit! { pumasi_private::Registered(&TASK) }
 
@@ -79,7 +93,10 @@ pub fn expand(attribute: TokenStream, item: TokenStream) -> Result<TokenStream> 
 
                 /// Writes the call down, for `Builder::spawn` and the like.
                 #visibility fn call(#(#names: #types),*) -> pumasi_private::Call<#result> {
-                    pumasi_private::Call::new(&TASK, &(#(#names,)*))
+                    pumasi_private::Call::new(&TASK, |parcel| {
+                        #(#puts)*
+                        ::core::result::Result::Ok(())
+                    })
                 }
             }
         };
@@ -160,7 +177,7 @@ fn refuse_borrowed(ty: &Type, what: &str) -> Result<()> {
         Type::Reference(reference) => {
             let instead = match reference.elem.to_token_stream().to_string().as_str() {
                 "str" => "String".to_owned(),
-                "Path" => "PathBuf".to_owned(),
+                "Path" | "std :: path :: Path" => "PathBuf".to_owned(),
                 slice if slice.starts_with('[') => format!("Vec<{}>", element(slice)),
                 other => other.to_owned(),
             };

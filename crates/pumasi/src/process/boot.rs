@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::process::message::{self, Boot, Refusal, Report};
-use crate::process::parcel::Parcel;
+use crate::process::parcel::{Parcel, Unpacking};
 use crate::process::task;
 use crate::sys::spawn;
 
@@ -128,8 +128,8 @@ fn serve(channel: &OwnedFd) -> i32 {
     remember_panics(channel);
     let mut io = TaskIo {
         channel: channel.as_fd(),
-        arguments: boot.arguments,
-        result: None,
+        arguments: Unpacking::new(boot.arguments),
+        result: Parcel::default(),
     };
     match catch_unwind(AssertUnwindSafe(|| (task.run)(&mut io))) {
         Ok(Ok(())) => match io.send_result() {
@@ -210,30 +210,31 @@ fn report_panic(channel: &OwnedFd) {
 /// What a registered task is run with: where its arguments are and where its result goes.
 pub struct TaskIo<'a> {
     channel: BorrowedFd<'a>,
-    arguments: Vec<u8>,
-    result: Option<Parcel>,
+    arguments: Unpacking,
+    result: Parcel,
 }
 
 impl TaskIo<'_> {
-    /// Reads the arguments, runs the body, writes the result down.
-    pub(crate) fn run<A: DeserializeOwned, R: Serialize>(
-        &mut self,
-        body: fn(A) -> R,
-    ) -> Result<(), Refusal> {
-        let arguments = Parcel::unpack(&self.arguments).map_err(Refusal::Arguments)?;
-        self.arguments = Vec::new();
+    /// The next argument.
+    pub(crate) fn take<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
+        self.arguments.take().map_err(Refusal::Arguments)
+    }
+
+    /// All arguments are there, and the task begins.
+    pub fn begin(&mut self) -> Result<(), Refusal> {
+        self.arguments.finish().map_err(Refusal::Arguments)?;
         // A parent that is gone need not know.
         let _ = message::send(self.channel, &Report::Started, None);
-        let result = body(arguments);
-        self.result = Some(Parcel::pack(&result).map_err(Refusal::Result)?);
         Ok(())
     }
 
-    fn send_result(&mut self) -> Result<(), String> {
-        let Some(result) = self.result.take() else {
-            return Ok(());
-        };
-        match message::send(self.channel, &Report::Returned(result.bytes), None) {
+    /// Writes the result down.
+    pub(crate) fn give<T: Serialize>(&mut self, result: &T) -> Result<(), Refusal> {
+        self.result.put(result).map_err(Refusal::Result)
+    }
+
+    fn send_result(self) -> Result<(), String> {
+        match message::send(self.channel, &Report::Returned(self.result.bytes), None) {
             Ok(()) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
             Err(errno) => Err(errno.to_string()),
         }

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::process::error::{JoinError, Who};
 use crate::process::message::{self, Refusal, Report};
 use crate::process::orphans;
-use crate::process::parcel::Parcel;
+use crate::process::parcel::Unpacking;
 use crate::process::status::ExitStatus;
 use crate::process::wait;
 
@@ -255,7 +255,7 @@ impl Running {
         }
         match last {
             Some(Report::Returned(result)) => {
-                Parcel::unpack(&result).map_err(|reason| JoinError::BadResult { who, reason })
+                Unpacking::only(result).map_err(|reason| JoinError::BadResult { who, reason })
             }
             Some(Report::Panicked { message, place }) => Err(JoinError::Panicked {
                 who,

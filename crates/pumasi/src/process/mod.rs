@@ -153,11 +153,16 @@ pub mod __private {
         boot::run_task_if_started_with_one();
     }
 
-    /// Runs the body of a task between its arguments and its result.
-    pub fn run<A: DeserializeOwned, R: Serialize>(
+    /// The next argument of a task.
+    pub fn take<T: DeserializeOwned>(io: &mut TaskIo<'_>) -> core::result::Result<T, Refusal> {
+        io.take()
+    }
+
+    /// The result of a task.
+    pub fn give<T: Serialize>(
         io: &mut TaskIo<'_>,
-        body: fn(A) -> R,
+        result: &T,
     ) -> core::result::Result<(), Refusal> {
-        io.run(body)
+        io.give(result)
     }
 }

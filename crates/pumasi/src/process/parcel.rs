@@ -6,27 +6,56 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A value written down.
-pub(crate) struct Parcel {
+/// Values written down, one after another.
+#[derive(Default)]
+pub struct Parcel {
     pub(crate) bytes: Vec<u8>,
 }
 
 impl Parcel {
-    /// Writes a value down; the error says why it cannot be.
-    pub(crate) fn pack<T: Serialize>(value: &T) -> Result<Parcel, String> {
-        match postcard::to_allocvec(value) {
-            Ok(bytes) => Ok(Parcel { bytes }),
-            Err(why) => Err(explain(&why)),
+    /// Writes a value down behind what is there; the error says why it cannot be.
+    pub fn put<T: Serialize>(&mut self, value: &T) -> Result<(), String> {
+        let bytes = core::mem::take(&mut self.bytes);
+        self.bytes = postcard::to_extend(value, bytes).map_err(|why| explain(&why))?;
+        Ok(())
+    }
+}
+
+/// Reads values back in the order in which they were put.
+pub(crate) struct Unpacking {
+    bytes: Vec<u8>,
+    read: usize,
+}
+
+impl Unpacking {
+    /// What another process wrote.
+    pub(crate) fn new(bytes: Vec<u8>) -> Unpacking {
+        Unpacking { bytes, read: 0 }
+    }
+
+    /// The next value; the error says why there is none.
+    pub(crate) fn take<T: DeserializeOwned>(&mut self) -> Result<T, String> {
+        let left = &self.bytes[self.read..];
+        let (value, rest) = postcard::take_from_bytes(left).map_err(|why| explain(&why))?;
+        self.read = self.bytes.len() - rest.len();
+        Ok(value)
+    }
+
+    /// Says so when not everything was taken; gives the memory back.
+    pub(crate) fn finish(&mut self) -> Result<(), String> {
+        let bytes = core::mem::take(&mut self.bytes);
+        match bytes.len() - core::mem::take(&mut self.read) {
+            0 => Ok(()),
+            left => Err(format!("{left} bytes too many")),
         }
     }
 
-    /// Reads a value back; the error says why it cannot be.
-    pub(crate) fn unpack<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
-        match postcard::take_from_bytes(bytes) {
-            Ok((value, [])) => Ok(value),
-            Ok((_, rest)) => Err(format!("{} bytes too many", rest.len())),
-            Err(why) => Err(explain(&why)),
-        }
+    /// The one value that was put.
+    pub(crate) fn only<T: DeserializeOwned>(bytes: Vec<u8>) -> Result<T, String> {
+        let mut unpacking = Unpacking::new(bytes);
+        let value = unpacking.take()?;
+        unpacking.finish()?;
+        Ok(value)
     }
 }
 
@@ -50,19 +79,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_come_back() {
-        let value = (7u64, "seven".to_owned(), vec![Some(1.5), None]);
-        let parcel = Parcel::pack(&value).unwrap();
-        assert_eq!(Parcel::unpack(&parcel.bytes), Ok(value));
+    fn values_come_back_in_their_order() {
+        let value = ("seven".to_owned(), vec![Some(1.5), None]);
+        let mut parcel = Parcel::default();
+        parcel.put(&7u64).unwrap();
+        parcel.put(&value).unwrap();
+        let mut unpacking = Unpacking::new(parcel.bytes);
+        assert_eq!(unpacking.take(), Ok(7u64));
+        assert_eq!(unpacking.take(), Ok(value));
+        assert_eq!(unpacking.finish(), Ok(()));
     }
 
     #[test]
     fn bytes_of_another_type_are_refused() {
-        let parcel = Parcel::pack(&(1u64, 2u64)).unwrap();
+        let mut parcel = Parcel::default();
+        parcel.put(&(1u64, 2u64)).unwrap();
         assert_eq!(
-            Parcel::unpack::<u64>(&parcel.bytes),
+            Unpacking::only::<u64>(parcel.bytes),
             Err("1 bytes too many".to_owned())
         );
-        assert!(Parcel::unpack::<String>(&[200, 1]).is_err());
+        assert!(Unpacking::only::<String>(vec![200, 1]).is_err());
     }
 }

@@ -5,8 +5,6 @@
 
 use std::marker::PhantomData;
 
-use serde::Serialize;
-
 use crate::error::{Error, Result};
 use crate::process::boot::TaskIo;
 use crate::process::message::Refusal;
@@ -80,11 +78,18 @@ pub struct Call<R> {
 }
 
 impl<R> Call<R> {
-    /// Writes the arguments down; if they cannot be, spawning says so.
-    pub fn new<A: Serialize>(task: &'static Task, arguments: &A) -> Call<R> {
-        let arguments = Parcel::pack(arguments).map_err(|why| Error::Unsupported {
-            what: format!("the arguments of {} cannot be sent: {why}", task.name),
-        });
+    /// Has the arguments written down; if they cannot be, spawning says so.
+    pub fn new(
+        task: &'static Task,
+        write: impl FnOnce(&mut Parcel) -> core::result::Result<(), String>,
+    ) -> Call<R> {
+        let mut parcel = Parcel::default();
+        let arguments = match write(&mut parcel) {
+            Ok(()) => Ok(parcel),
+            Err(why) => Err(Error::Unsupported {
+                what: format!("the arguments of {} cannot be sent: {why}", task.name),
+            }),
+        };
         Call {
             task,
             arguments,

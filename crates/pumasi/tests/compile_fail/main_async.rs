@@ -1,0 +1,4 @@
+//! `init` must run before a runtime starts its threads.
+
+#[pumasi::main]
+async fn main() {}
