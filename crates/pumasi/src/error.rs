@@ -1,0 +1,163 @@
+//! The crate's one error type.
+//!
+//! A variant says what failed, on which object, with the numbers a person needs; the text is a
+//! lower-case fragment, so that a caller can put a sentence around it.
+
+use std::io;
+
+/// The result of every fallible function of this crate.
+pub type Result<T> = core::result::Result<T, Error>;
+
+/// What can go wrong with a shared object.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The heap has reached its limit, or the system gave no more memory. Nothing was changed.
+    #[error(
+        "out of shared memory: {requested} bytes were asked for, {used} of the limit of {limit} are in use (raise it with PUMASI_HEAP_LIMIT or Heap::builder().limit(..))"
+    )]
+    OutOfMemory {
+        /// Bytes asked for.
+        requested: u64,
+        /// The heap's limit in bytes.
+        limit: u64,
+        /// Bytes in use when the request failed.
+        used: u64,
+    },
+    /// The object that this reference names has been freed.
+    #[error("the shared object at {offset:#x} (generation {generation}) no longer exists")]
+    StaleReference {
+        /// Where the object was.
+        offset: u64,
+        /// The generation the reference was made for.
+        generation: u64,
+    },
+    /// A container can hold only containers of its own heap.
+    #[error(
+        "an object of heap {found:032x} cannot be stored in heap {expected:032x}; store a plain copy of it (to_plain)"
+    )]
+    WrongHeap {
+        /// The heap of the container.
+        expected: u128,
+        /// The heap of the object that was to be stored.
+        found: u128,
+    },
+    /// The heap a reference points into cannot be reached any more.
+    #[error(
+        "heap {heap:032x} is gone, and the object in it with it ({why}); to keep data beyond the life of its processes store to_plain()"
+    )]
+    HeapGone {
+        /// The identity of the heap.
+        heap: u128,
+        /// What was tried.
+        why: String,
+    },
+    /// The bytes of the heap do not follow its format.
+    #[error("the heap is damaged at {offset:#x}: {what}")]
+    Corrupt {
+        /// Where.
+        offset: u64,
+        /// Which rule of the format is broken.
+        what: &'static str,
+    },
+    /// A reference names an object of another kind than the caller asked for.
+    #[error("expected a shared {expected}, found a shared {found}")]
+    TypeMismatch {
+        /// What the caller asked for.
+        expected: &'static str,
+        /// What the object is.
+        found: String,
+    },
+    /// An index outside a sequence.
+    #[error("{what} index out of range")]
+    IndexOutOfRange {
+        /// The operation, as Python words it: `list`, `pop`, `list assignment`.
+        what: &'static str,
+    },
+    /// Something was to be taken out of an empty container.
+    #[error("{what}")]
+    Empty {
+        /// The whole message, as Python words it: `pop from empty list`.
+        what: &'static str,
+    },
+    /// The sizes of an extended slice and of what was to be stored in it differ.
+    #[error("attempt to assign sequence of size {found} to extended slice of size {expected}")]
+    SliceSize {
+        /// How many items were given.
+        found: usize,
+        /// How many places the slice has.
+        expected: usize,
+    },
+    /// A slice with a step of zero.
+    #[error("slice step cannot be zero")]
+    ZeroStep,
+    /// The container changed between a look and the change that depended on it.
+    #[error("{what}")]
+    Modified {
+        /// The whole message, as Python words it: `list modified during sort`.
+        what: &'static str,
+    },
+    /// An atomic addition found something that is not a number it can add to.
+    #[error("the value under this key is not a number that can be added to in place")]
+    NotANumber,
+    /// A lock or semaphore was released more often than it was acquired.
+    #[error("{what}")]
+    NotHeld {
+        /// The whole message, as Python words it.
+        what: &'static str,
+    },
+    /// The operation would have to wait, and the caller said not to.
+    #[error("the operation would have to wait")]
+    WouldBlock,
+    /// The wait was ended by the caller's own check (a signal).
+    #[error("the wait was interrupted")]
+    Interrupted,
+    /// Every slot for a process is taken.
+    #[error("{limit} processes are attached to this heap, which is all it has room for")]
+    TooManyParticipants {
+        /// How many the heap has room for.
+        limit: usize,
+    },
+    /// A request that this heap or platform cannot serve.
+    #[error("{what}")]
+    Unsupported {
+        /// What, and what to do instead.
+        what: String,
+    },
+    /// A system call failed.
+    #[error("{call} failed: {source}")]
+    Os {
+        /// The call.
+        call: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl Error {
+    /// An [`Error::Corrupt`] at `offset`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn corrupt(offset: u64, what: &'static str) -> Error {
+        Error::Corrupt { offset, what }
+    }
+
+    /// Turns an errno into an error that names the call.
+    #[cold]
+    pub(crate) fn os(call: &'static str) -> impl FnOnce(rustix::io::Errno) -> Error {
+        move |errno| Error::Os {
+            call,
+            source: io::Error::from_raw_os_error(errno.raw_os_error()),
+        }
+    }
+
+    /// Whether the memory limit was the reason.
+    pub fn is_out_of_memory(&self) -> bool {
+        matches!(self, Error::OutOfMemory { .. })
+    }
+
+    /// Whether the object or its heap no longer exists.
+    pub fn is_gone(&self) -> bool {
+        matches!(self, Error::StaleReference { .. } | Error::HeapGone { .. })
+    }
+}

@@ -1,0 +1,332 @@
+//! The estate of a dead participant: what is done, once and for all, with what it left.
+//!
+//! PART-5: settling is one pass over the heap, run by one process at a time under the slot's own
+//! lock, and it can be run again from the start by another when the first dies in it. The order
+//! matters: every log is settled before any PENDING block is freed, for a committed operation
+//! may still have to make its blocks LIVE; the slot is freed last.
+
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+
+use crate::heap::alloc::{BlockRef, Chunk, Use};
+use crate::heap::cell::{BlockWord, Cell, State, Tag};
+use crate::heap::layout::{
+    CLASSES, KEPT, MAX_PARTICIPANTS, O_DEPTH, O_LOCK, O_META, O_ROOT, O_THREAD, O_USER, OWNER,
+    P_SETTLER, P_STACK, P_START, SB_ORPHANS, WAITERS, token,
+};
+use crate::heap::lock::{Rule, Taken};
+use crate::heap::log::{Action, Doomed};
+use crate::heap::node::Form;
+use crate::heap::object::Kind;
+use crate::heap::participant::{Claim, Death, Slot, slot_at};
+use crate::heap::{Heap, Local};
+use crate::sys::Host;
+
+/// Flag in an object's meta: a death leaves the lock or semaphore as it is.
+pub(crate) const KEEP_ON_DEATH: u64 = 1 << 48;
+/// Flag in an object's meta: another process than the acquirer has released it, so that it is a
+/// signal and not a mutex (D 8).
+pub(crate) const IS_SIGNAL: u64 = 1 << 49;
+/// Flag in an object's meta: `on_death` was chosen by the user, so that use changes nothing.
+pub(crate) const CHOSEN: u64 = 1 << 50;
+
+/// What is being settled.
+#[derive(Clone, Copy)]
+struct Estate {
+    slot: u64,
+    token: u32,
+    death: Death,
+    left: bool,
+}
+
+impl<H: Host> Heap<H> {
+    /// Settles the estates of all participants that have ended; how many there were. Otherwise
+    /// that happens bit by bit: by whoever waits for a lock of the dead, by whoever attaches.
+    pub fn recover(&self) -> usize {
+        (1..MAX_PARTICIPANTS)
+            .filter(|&slot| self.has_ended(slot) && self.settle(slot))
+            .count()
+    }
+
+    /// Settles a few, starting somewhere else each time, so that attaching stays cheap.
+    pub(crate) fn settle_some(&self) {
+        let start = self.host().identity().pid as u64;
+        let mut looked = 0;
+        for i in 0..MAX_PARTICIPANTS - 1 {
+            let slot = 1 + (start + i) % (MAX_PARTICIPANTS - 1);
+            if self.claim(slot).state == Slot::Free {
+                continue;
+            }
+            if self.has_ended(slot) {
+                self.settle(slot);
+            }
+            looked += 1;
+            if looked == 8 {
+                return;
+            }
+        }
+    }
+
+    fn has_ended(&self, slot: u64) -> bool {
+        let claim = self.claim(slot);
+        match claim.state {
+            Slot::Free => false,
+            Slot::Dying | Slot::DyingLeft => true,
+            _ => !self.host().alive(self.identity_of(slot, claim)),
+        }
+    }
+
+    /// Settles one participant that has ended. `false` when another is at it or did it.
+    pub(crate) fn settle(&self, slot: u64) -> bool {
+        let claim = self.claim(slot);
+        let state = match claim.state {
+            Slot::Free => return false,
+            Slot::Left | Slot::DyingLeft => Slot::DyingLeft,
+            _ => Slot::Dying,
+        };
+        let dying = Claim { state, ..claim };
+        if claim != dying {
+            if self.host().alive(self.identity_of(slot, claim)) {
+                return false;
+            }
+            if !self.change_claim(slot, claim, dying) {
+                return false;
+            }
+        }
+        let Ok(local) = self.local() else {
+            return false;
+        };
+        let word = slot_at(slot) + P_SETTLER;
+        if !self.try_take(local, word) {
+            let zero = Some(Duration::ZERO);
+            match self.take_contended(local, word, zero, Rule::Internal) {
+                Ok(Taken::Ours | Taken::FromDead(..)) => {}
+                _ => return false,
+            }
+        }
+        // Another may have finished before we had the lock.
+        let ours = self.claim(slot) == dying;
+        if ours {
+            let estate = Estate {
+                slot,
+                token: token(slot, claim.generation),
+                death: self.death_of(slot, claim.pid),
+                left: state == Slot::DyingLeft,
+            };
+            self.host().section("settle");
+            self.settle_objects(local, estate);
+            self.settle_chunks(local, estate);
+            self.recount();
+            self.host()
+                .store64(slot_at(slot) + P_START, 0, Ordering::Release);
+            self.host()
+                .store64(slot_at(slot) + P_STACK, 0, Ordering::Release);
+            let free = Claim {
+                state: Slot::Free,
+                pid: 0,
+                ..claim
+            };
+            self.change_claim(slot, dying, free);
+            self.host().section("");
+        }
+        self.give(local, word);
+        ours
+    }
+
+    // ---- objects ---------------------------------------------------------------------------
+
+    fn settle_objects(&self, local: &'static Local, estate: Estate) {
+        let mut unheld = Doomed::new();
+        self.for_each_object(|off, _| self.settle_object(local, off, estate, &mut unheld));
+        // What the dead alone held, and what its half-done operations had let go.
+        self.destroy_all(local, unheld);
+    }
+
+    fn settle_object(&self, local: &Local, off: u64, estate: Estate, unheld: &mut Doomed) {
+        let host = self.host();
+        let word = host.load32(off + O_LOCK, Ordering::Acquire);
+        if word & OWNER == estate.token
+            && host
+                .cas32(off + O_LOCK, word, local.token | WAITERS)
+                .is_ok()
+        {
+            self.settle_log(local, off, unheld);
+            if self.is_dead(off) {
+                self.finish_destroying(local, off, unheld);
+                return;
+            }
+            self.give(local, off + O_LOCK);
+        }
+        self.settle_user(off, estate);
+        if self.get(off + O_META) >> 56 == Kind::BoundedSemaphore as u64 {
+            self.settle_ledger(local, off, estate);
+        }
+        self.clear_handle_bit(off, estate.slot);
+        unheld.push(off);
+    }
+
+    /// A user lock that the dead held: free, or kept, as D 8 says.
+    fn settle_user(&self, off: u64, estate: Estate) {
+        let host = self.host();
+        loop {
+            let word = host.load32(off + O_USER, Ordering::Acquire);
+            if word & OWNER != estate.token {
+                return;
+            }
+            let keep = estate.left || self.get(off + O_META) & (KEEP_ON_DEATH | IS_SIGNAL) != 0;
+            if !keep {
+                // Before the word comes free: the next owner must find it.
+                self.note_death(off, estate.death);
+            }
+            let to = if keep { KEPT | (word & !OWNER) } else { 0 };
+            if host.cas32(off + O_USER, word, to).is_ok() {
+                if !keep {
+                    host.store32(off + O_THREAD, 0, Ordering::Relaxed);
+                    host.store32(off + O_DEPTH, 0, Ordering::Relaxed);
+                    host.futex_wake(off + O_USER, u32::MAX >> 1);
+                }
+                return;
+            }
+        }
+    }
+
+    /// Permits of a BoundedSemaphore that the dead held go back, or to nobody's cell when they
+    /// are kept. Its root is a DATA node of one 64-bit cell per slot; the cells are the truth,
+    /// the count of free permits in `O_AUX` a cache.
+    fn settle_ledger(&self, local: &Local, off: u64, estate: Estate) {
+        let Ok(root) = self.resolve(Cell(self.get(off + O_ROOT))) else {
+            return;
+        };
+        if !matches!(self.node(root.off), Ok((Form::Data, n)) if n >= MAX_PARTICIPANTS) {
+            return;
+        }
+        let cell = root.off + crate::heap::layout::BUFFER_DATA + estate.slot * 8;
+        if self.get(cell) == 0 {
+            return;
+        }
+        if self.take_or_wait(local, off).is_err() {
+            return;
+        }
+        let held = self.get(cell);
+        let keep = estate.left || self.get(off + O_META) & (KEEP_ON_DEATH | IS_SIGNAL) != 0;
+        let (at, value) = if keep {
+            let kept = root.off + crate::heap::layout::BUFFER_DATA;
+            (kept, self.get(kept).wrapping_add(held))
+        } else {
+            let free = off + crate::heap::layout::O_AUX;
+            (free, self.get(free).wrapping_add(held))
+        };
+        let mut doomed = Doomed::new();
+        if held != 0 {
+            if !keep {
+                self.note_death(off, estate.death);
+            }
+            let _ = self.commit(local, off, cell, 0, &[Action::Store(at, value)], &mut doomed);
+        }
+        self.give(local, off + O_LOCK);
+        if !keep {
+            self.host().add32(off + O_THREAD, 1);
+            self.host().futex_wake(off + O_THREAD, u32::MAX >> 1);
+        }
+    }
+
+    /// Takes an internal lock, waiting for it, also when its owner turns out to be dead.
+    fn take_or_wait(&self, local: &Local, off: u64) -> crate::Result<()> {
+        if self.try_take(local, off + O_LOCK) {
+            return Ok(());
+        }
+        if let Taken::FromDead(..) = self.take_contended(local, off + O_LOCK, None, Rule::Internal)?
+        {
+            self.settle_log(local, off, &mut Doomed::new());
+        }
+        Ok(())
+    }
+
+    // ---- memory ----------------------------------------------------------------------------
+
+    fn settle_chunks(&self, local: &Local, estate: Estate) {
+        let high = self.high_water();
+        let mut chunk = 0;
+        while chunk < high {
+            let found = self.chunk(chunk);
+            let dead = found.slot == estate.slot;
+            let mut next = chunk + 1;
+            match found.used {
+                Use::Claimed if dead => self.free_chunk(chunk, found.committed),
+                Use::Small | Use::Orphan => {
+                    self.settle_small(local, chunk, found, estate);
+                }
+                Use::Head => {
+                    next = chunk + found.run.clamp(1, high - chunk);
+                    self.settle_run(local, chunk, found, estate);
+                }
+                Use::Freeing if dead => {
+                    next = chunk + found.run.clamp(1, high - chunk);
+                    self.finish_run(chunk, found);
+                }
+                _ => {}
+            }
+            chunk = next;
+        }
+    }
+
+    fn settle_small(&self, local: &Local, chunk: u64, found: Chunk, estate: Estate) {
+        if found.class >= CLASSES.len() {
+            return;
+        }
+        let size = CLASSES[found.class];
+        let dead = found.used == Use::Small && found.slot == estate.slot;
+        let pinnable = found.class != 0 && size > crate::heap::layout::COPY_LIMIT;
+        if !dead && !pinnable {
+            return;
+        }
+        for i in 0..self.blocks_in(found.class) {
+            let off = self.chunk_start(chunk) + i * size;
+            let word = self.word(off);
+            if dead && word.state() == Some(State::Pending) && word.slot() == estate.slot {
+                let free = BlockWord::new(State::Free, 0, word.generation());
+                let _ = self.host().cas64(off, word.0, free.0);
+            } else if pinnable {
+                self.unpin_dead(local, off, estate.slot);
+            }
+        }
+        if dead {
+            let orphan = Chunk {
+                used: Use::Orphan,
+                slot: 0,
+                ..found
+            };
+            if self.change_chunk(chunk, found, orphan) {
+                self.host().add64(SB_ORPHANS, 1);
+            }
+        }
+    }
+
+    fn settle_run(&self, local: &Local, chunk: u64, found: Chunk, estate: Estate) {
+        let off = self.chunk_start(chunk);
+        let word = self.word(off);
+        match word.state() {
+            Some(State::Pending) if word.slot() == estate.slot => {
+                let block = BlockRef {
+                    off,
+                    generation: word.generation(),
+                };
+                let free = BlockWord::new(State::Free, 0, block.generation);
+                self.mark_tails(chunk, found, estate.slot);
+                if self.host().cas64(off, word.0, free.0).is_ok() {
+                    self.free_run(local, chunk, found);
+                }
+            }
+            // Its freeing was begun and not finished.
+            Some(State::Free) => self.free_run(local, chunk, found),
+            Some(State::Live | State::Limbo) => self.unpin_dead(local, off, estate.slot),
+            _ => {}
+        }
+    }
+
+    /// What an object holds, when it is a node: for checks.
+    pub(crate) fn root_of(&self, off: u64) -> Option<Cell> {
+        let root = Cell(self.get(off + O_ROOT));
+        (root.tag() == Tag::Node).then_some(root)
+    }
+}

@@ -1,0 +1,336 @@
+//! The default heap of a process tree, how a process finds it, and what a fork does.
+//!
+//! The first process makes a heap when it is first asked for one; every descendant shares it.
+//! A forked child has the mapping and gets a slot that its parent reserved. A child that is a
+//! new program reads `PUMASI_HEAP` from its environment, a *ticket* `pid:descriptor:identity`,
+//! and opens the memory through `/proc/PID/fd/N`, which the kernel allows to the same user only.
+//!
+//! If the process that a ticket names has ended or replaced itself by exec, the ticket leads
+//! nowhere and a process without another one makes a heap of its own. The memory itself lives as
+//! long as any process maps it: the end of its creator changes nothing for those attached.
+
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+use std::fs::File;
+use std::os::fd::OwnedFd;
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::heap::{Heap, HeapId, Local};
+use crate::sys::{ForkHook, Host, Real, fork, process};
+
+/// Names the heap that a child shall share.
+pub const HEAP_VARIABLE: &str = "PUMASI_HEAP";
+/// The most memory a heap may take: bytes, or a number with K, M, G or T.
+pub const LIMIT_VARIABLE: &str = "PUMASI_HEAP_LIMIT";
+
+/// All heaps this process has open.
+static OPEN: Mutex<Vec<Heap>> = Mutex::new(Vec::new());
+static GLOBAL: OnceLock<Heap> = OnceLock::new();
+static MAKING: Mutex<()> = Mutex::new(());
+
+/// 80 % of the smaller of the machine's memory and the control group's limit, or what
+/// `PUMASI_HEAP_LIMIT` says; in bytes.
+pub fn default_limit() -> u64 {
+    std::env::var(LIMIT_VARIABLE)
+        .ok()
+        .and_then(|text| parse_size(&text))
+        .unwrap_or_else(|| memory() / 5 * 4)
+}
+
+/// Reads `"512M"`, `"2G"`, `"1000000"`.
+pub fn parse_size(text: &str) -> Option<u64> {
+    let text = text.trim();
+    let text = text.strip_suffix(['B', 'b']).unwrap_or(text);
+    let text = text.strip_suffix(['i', 'I']).unwrap_or(text);
+    let (number, shift) = match text.chars().last()?.to_ascii_uppercase() {
+        'K' => (&text[..text.len() - 1], 10),
+        'M' => (&text[..text.len() - 1], 20),
+        'G' => (&text[..text.len() - 1], 30),
+        'T' => (&text[..text.len() - 1], 40),
+        _ => (text, 0),
+    };
+    let number: u64 = number.trim().parse().ok()?;
+    number.checked_mul(1 << shift).filter(|&n| n > 0)
+}
+
+/// The memory this process may count on, in bytes.
+fn memory() -> u64 {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let machine = read("/proc/meminfo")
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.split_ascii_whitespace().next()?.parse::<u64>().ok())
+        .map_or(4 << 30, |kib| kib << 10);
+    // Version 2: the group's own file and those of the groups above it, the smallest counts.
+    let group = read("/proc/self/cgroup");
+    let mut limit = machine;
+    if let Some(path) = group.lines().find_map(|line| line.strip_prefix("0::")) {
+        let mut path = path.trim().to_owned();
+        loop {
+            let file = format!("/sys/fs/cgroup{path}/memory.max");
+            if let Ok(max) = read(&file).trim().parse::<u64>() {
+                limit = limit.min(max);
+            }
+            match path.rfind('/') {
+                Some(cut) if path.len() > 1 => path.truncate(cut),
+                _ => break,
+            }
+        }
+    }
+    if let Ok(max) = read("/sys/fs/cgroup/memory/memory.limit_in_bytes")
+        .trim()
+        .parse::<u64>()
+    {
+        limit = limit.min(max);
+    }
+    limit
+}
+
+/// How many bytes this process may map; `u64::MAX` without a limit.
+pub(crate) fn address_space() -> u64 {
+    rustix::process::getrlimit(rustix::process::Resource::As)
+        .current
+        .unwrap_or(u64::MAX)
+}
+
+/// Makes or finds the default heap and joins it. Call it first in `main`; the first shared
+/// object does the same.
+///
+/// # Errors
+/// As [`Heap::global`].
+pub fn init() -> Result<&'static Heap> {
+    let heap = Heap::global()?;
+    heap.join()?;
+    Ok(heap)
+}
+
+impl Heap<Real> {
+    /// The default heap of this process tree: the one that `PUMASI_HEAP` names if it can still
+    /// be reached, else a new one.
+    ///
+    /// # Errors
+    /// When the system refuses the memory for a new one.
+    pub fn global() -> Result<&'static Heap> {
+        if let Some(heap) = GLOBAL.get() {
+            return Ok(heap);
+        }
+        let _making = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(heap) = GLOBAL.get() {
+            return Ok(heap);
+        }
+        let inherited = std::env::var(HEAP_VARIABLE)
+            .ok()
+            .and_then(|ticket| Heap::attach_ticket(&ticket).ok());
+        let heap = match inherited {
+            Some(heap) => heap,
+            None => Heap::builder().create()?,
+        };
+        Ok(GLOBAL.get_or_init(|| heap))
+    }
+
+    /// What another process of this user needs to open this heap, while this process lives:
+    /// `pid:descriptor:identity`.
+    pub fn ticket(&self) -> String {
+        format!(
+            "{}:{}:{:032x}",
+            process::own_identity().pid,
+            self.host().raw_fd(),
+            self.id()
+        )
+    }
+
+    /// Opens the heap that a ticket names, or gives the one that is open already.
+    ///
+    /// # Errors
+    /// [`Error::HeapGone`] when it cannot be reached, [`Error::Unsupported`] when it cannot be
+    /// used from here.
+    pub fn attach_ticket(ticket: &str) -> Result<Heap> {
+        let mut parts = ticket.split(':');
+        let mut part = || parts.next().unwrap_or_default();
+        let (pid, fd, id) = (part().parse::<u32>(), part().parse::<u32>(), part());
+        let id = HeapId::from_str_radix(id, 16);
+        let (Ok(pid), Ok(fd), Ok(id)) = (pid, fd, id) else {
+            return Err(Error::Unsupported {
+                what: format!("{ticket:?} does not name a heap (pid:descriptor:identity)"),
+            });
+        };
+        if let Some(heap) = Heap::find_open(id) {
+            return Ok(heap);
+        }
+        let gone = |why: String| Error::HeapGone { heap: id, why };
+        let path = format!("/proc/{pid}/fd/{fd}");
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|e| gone(format!("{path}: {e}")))?;
+        let host = Real::open(OwnedFd::from(file)).map_err(|e| gone(e.to_string()))?;
+        let heap = Heap::open(host, process::pid_namespace())?;
+        // The pid may have been given to another program since.
+        if heap.id() != id {
+            return Err(gone(format!("{path} is another heap by now")));
+        }
+        heap.attach_to_forks();
+        Ok(heap)
+    }
+
+    /// A heap that this process has open, by identity.
+    pub fn find_open(id: HeapId) -> Option<Heap> {
+        let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        open.iter().find(|heap| heap.id() == id).cloned()
+    }
+
+    /// Has this heap follow the process through forks, for as long as it lives (HEAP-1).
+    pub(crate) fn attach_to_forks(&self) {
+        static HOOKED: OnceLock<()> = OnceLock::new();
+        OPEN.lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(self.clone());
+        HOOKED.get_or_init(|| fork::register(&Forks));
+    }
+}
+
+/// What a parent has reserved for its next child, and what became of the reservations before.
+struct Reservation {
+    slot: u64,
+    generation: u64,
+    made: Duration,
+}
+
+struct Held {
+    open: std::sync::MutexGuard<'static, Vec<Heap>>,
+    reserved: Vec<Option<Reservation>>,
+}
+
+static UNCLAIMED: Mutex<Vec<(HeapId, Reservation)>> = Mutex::new(Vec::new());
+
+thread_local! {
+    static FORKING: core::cell::RefCell<Option<Held>> = const { core::cell::RefCell::new(None) };
+}
+
+struct Forks;
+
+impl ForkHook for Forks {
+    fn prepare(&self) {
+        let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let reserved = open.iter().map(Heap::reserve_for_child).collect();
+        let _ = FORKING.try_with(|f| *f.borrow_mut() = Some(Held { open, reserved }));
+    }
+
+    fn parent(&self) {
+        let Some(held) = FORKING.try_with(|f| f.borrow_mut().take()).ok().flatten() else {
+            return;
+        };
+        let mut unclaimed = UNCLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        for (heap, reservation) in held.open.iter().zip(held.reserved) {
+            if let Some(reservation) = reservation {
+                unclaimed.push((heap.id(), reservation));
+            }
+        }
+    }
+
+    fn child(&self) {
+        let Some(held) = FORKING.try_with(|f| f.borrow_mut().take()).ok().flatten() else {
+            return;
+        };
+        for (heap, reservation) in held.open.iter().zip(held.reserved) {
+            if let Some(r) = reservation
+                && heap.adopt_slot(r.slot, r.generation)
+            {
+                // The parent held this lock across the fork, so its table is whole.
+                let handles = match heap.parents_local() {
+                    Some(parent) => parent.handles.with(|h| h.clone()),
+                    None => Default::default(),
+                };
+                heap.install(r.slot, r.generation, handles);
+            }
+        }
+        // The parent's reservations are no business of ours; its lock may be held by a thread
+        // that does not exist here, so that it is only tried.
+        if let Ok(mut unclaimed) = UNCLAIMED.try_lock() {
+            unclaimed.clear();
+        }
+    }
+}
+
+impl Heap<Real> {
+    /// The state of the process this one was forked from.
+    fn parents_local(&self) -> Option<&'static Local> {
+        let raw = self.0.last_local.load(Ordering::Acquire);
+        // SAFETY: set by `install` to a leaked box, in this process or, before the fork, in its
+        // parent, whose memory we have a copy of.
+        unsafe { raw.as_ref() }
+    }
+
+    /// Before a fork: a slot for the child, with a bit for every handle that it will inherit, so
+    /// that nothing it has is freed between the fork and its first step.
+    fn reserve_for_child(&self) -> Option<Reservation> {
+        let raw = self.host().private().load(Ordering::Acquire);
+        if raw.is_null() {
+            return None;
+        }
+        let local = self.local().ok()?;
+        self.forget_lost_children();
+        let (slot, generation) = self.reserve_slot()?;
+        local.handles.with(|handles| {
+            for &off in handles.keys() {
+                self.set_handle_bit(off, slot);
+            }
+        });
+        Some(Reservation {
+            slot,
+            generation,
+            made: self.host().now(),
+        })
+    }
+
+    /// Takes back what was reserved for children that never came to be: the fork failed, or the
+    /// child was killed before its first step.
+    fn forget_lost_children(&self) {
+        let now = self.host().now();
+        let mut lost = Vec::new();
+        UNCLAIMED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(id, r)| {
+                if *id != self.id() || now.saturating_sub(r.made) < Duration::from_secs(5) {
+                    return true;
+                }
+                lost.push((r.slot, r.generation));
+                false
+            });
+        for (slot, generation) in lost {
+            self.unreserve(slot, generation);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_are_read_as_people_write_them() {
+        assert_eq!(parse_size("1000"), Some(1000));
+        assert_eq!(parse_size("512M"), Some(512 << 20));
+        assert_eq!(parse_size(" 2 GiB "), Some(2 << 30));
+        assert_eq!(parse_size("3k"), Some(3072));
+        for bad in ["", "M", "-1", "2X", "0", "99999999999T"] {
+            assert_eq!(parse_size(bad), None, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_ticket_that_leads_nowhere_says_so() {
+        assert!(matches!(
+            Heap::attach_ticket("nonsense"),
+            Err(Error::Unsupported { .. })
+        ));
+        let gone = format!("{}:9999:{:032x}", std::process::id(), 5);
+        assert!(matches!(
+            Heap::attach_ticket(&gone),
+            Err(Error::HeapGone { heap: 5, .. })
+        ));
+    }
+}

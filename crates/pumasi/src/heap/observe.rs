@@ -1,0 +1,184 @@
+//! The heap's side of the observer seam, and the counters: the first listener.
+//!
+//! Counters lie in shared memory, one block per object that anybody has touched since counting
+//! was switched on, so that they cover all processes and survive each of them. They are plain
+//! atomic additions: a kill loses at most the operation it interrupted.
+
+use core::sync::atomic::Ordering;
+
+use crate::error::Result;
+use crate::heap::Heap;
+use crate::heap::alloc::Use;
+use crate::heap::cell::{BlockWord, State};
+use crate::heap::layout::{
+    B_BYTES, B_META, O_META, O_STATS, O_VERSION, OBJECT_SIZE, SB_OBSERVED, SB_TICKET,
+};
+use crate::heap::object::Kind;
+use crate::observer::{self, Event, Op};
+use crate::sys::Host;
+
+/// Bit of the header's word: count operations per object.
+const COUNT: u64 = 1;
+/// Bit of the header's word: call the listeners.
+const LISTEN: u64 = 2;
+
+const COUNTERS: u64 = Op::ALL.len() as u64 + 1;
+
+/// An observed operation under way.
+pub(crate) struct Pending {
+    event: Event,
+    bits: u64,
+}
+
+impl Pending {
+    /// The first point of an operation, outside every lock.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn before<H: Host>(heap: &Heap<H>, object: u64, op: Op) -> Option<Pending> {
+        let local = heap.local().ok()?;
+        let event = Event::new(op, object, local.slot, heap.host().thread());
+        let bits = heap.host().load64(SB_OBSERVED, Ordering::Acquire);
+        if bits & LISTEN != 0
+            && let Some(listener) = observer::listener()
+        {
+            listener.before(&event);
+        }
+        Some(Pending { event, bits })
+    }
+
+    /// Notes that the operation had to wait.
+    pub(crate) fn contended(&mut self) {
+        self.event.contended = true;
+    }
+
+    /// Takes ticket and version, while the object is locked.
+    #[cold]
+    pub(crate) fn ticket<H: Host>(&mut self, heap: &Heap<H>, object: u64) {
+        if self.bits & LISTEN != 0 {
+            self.event.ticket = heap.host().add64(SB_TICKET, 1) + 1;
+        }
+        self.event.version = heap.get(object + O_VERSION);
+        if self.bits & COUNT != 0 {
+            // While the object is locked or held it cannot go, nor its counters with it.
+            let _ = count(heap, object, self.event.op, self.event.contended);
+        }
+    }
+
+    /// The second point, outside every lock.
+    #[cold]
+    pub(crate) fn after<H: Host>(self, _heap: &Heap<H>) {
+        if self.bits & LISTEN != 0
+            && let Some(listener) = observer::listener()
+        {
+            listener.after(&self.event);
+        }
+    }
+}
+
+fn count<H: Host>(heap: &Heap<H>, object: u64, op: Op, contended: bool) -> Result<()> {
+    let mut stats = heap.get(object + O_STATS);
+    if stats == 0 {
+        let local = heap.local()?;
+        let block = heap.allocate(local, B_BYTES + COUNTERS * 8)?;
+        heap.host()
+            .store64(block.off + B_META, COUNTERS * 8, Ordering::Relaxed);
+        heap.host().zero_words(block.off + B_BYTES, COUNTERS);
+        match heap.host().cas64(object + O_STATS, 0, block.off) {
+            Ok(_) => {
+                heap.publish(block);
+                stats = block.off;
+            }
+            Err(found) => {
+                heap.free_pending(local, block);
+                stats = found;
+            }
+        }
+    }
+    heap.host().add64(stats + B_BYTES + op as u64 * 8, 1);
+    if contended {
+        heap.host()
+            .add64(stats + B_BYTES + (COUNTERS - 1) * 8, 1);
+    }
+    Ok(())
+}
+
+/// What was done to one object since counting began.
+#[derive(Clone, Debug)]
+pub struct ObjectStats {
+    /// Where the object is.
+    pub offset: u64,
+    /// Its generation.
+    pub generation: u64,
+    /// What it is.
+    pub kind: Kind,
+    /// How often each operation was done, those that were.
+    pub operations: Vec<(Op, u64)>,
+    /// How many of them had to wait for another.
+    pub contended: u64,
+}
+
+impl<H: Host> Heap<H> {
+    /// Switches the counters of operations per object on or off, for every process.
+    pub fn count_operations(&self, on: bool) {
+        self.switch(COUNT, on);
+    }
+
+    /// Switches the listeners ([`observer::install`]) of every process on or off.
+    pub fn observe(&self, on: bool) {
+        self.switch(LISTEN, on);
+    }
+
+    fn switch(&self, bit: u64, on: bool) {
+        if on {
+            self.host().or64(SB_OBSERVED, bit);
+        } else {
+            self.host().and64(SB_OBSERVED, !bit);
+        }
+    }
+
+    /// The counters of every object that has any.
+    pub fn stats(&self) -> Vec<ObjectStats> {
+        let mut all = Vec::new();
+        self.for_each_object(|off, word| {
+            let stats = self.get(off + O_STATS);
+            let Some(kind) = Kind::of(self.get(off + O_META) >> 56) else {
+                return;
+            };
+            if stats == 0 || stats >= self.host().size() - COUNTERS * 8 - B_BYTES || stats % 16 != 0
+            {
+                return;
+            }
+            let counter = |i: u64| self.get(stats + B_BYTES + i * 8);
+            all.push(ObjectStats {
+                offset: off,
+                generation: word.generation(),
+                kind,
+                operations: Op::ALL
+                    .into_iter()
+                    .map(|op| (op, counter(op as u64)))
+                    .filter(|&(_, n)| n > 0)
+                    .collect(),
+                contended: counter(COUNTERS - 1),
+            });
+        });
+        all
+    }
+
+    /// Calls `f` with every LIVE object header.
+    pub(crate) fn for_each_object(&self, mut f: impl FnMut(u64, BlockWord)) {
+        for chunk in 0..self.high_water() {
+            let found = self.chunk(chunk);
+            if found.class != 0 || !matches!(found.used, Use::Small | Use::Orphan) {
+                continue;
+            }
+            let start = self.chunk_start(chunk);
+            for i in 0..self.blocks_in(0) {
+                let off = start + i * OBJECT_SIZE;
+                let word = self.word(off);
+                if word.state() == Some(State::Live) {
+                    f(off, word);
+                }
+            }
+        }
+    }
+}

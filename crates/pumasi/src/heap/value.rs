@@ -1,0 +1,519 @@
+//! Bringing values in and out.
+//!
+//! A value is made ready before any lock is taken ([`Prepared`]): inline in a cell, or in a
+//! PENDING block that nobody else knows of. Reading copies up to 1 KiB under the lock; a larger
+//! block is pinned under the lock and read after it ([`Fetch`]). Value blocks never change after
+//! the commit.
+//!
+//! PIN-1: a pin bit is set under the lock of the container whose cell leads to the block, while
+//! the block is LIVE; freeing (LIVE to LIMBO) happens under the same lock or where nothing
+//! reaches the container. So no pin is added to a block in LIMBO; and of the last unpinner and
+//! the one who freed, at least one sees LIMBO without pins (sequentially consistent) and one
+//! swap to FREE succeeds. If a pinner dies, `estate` clears its bits.
+
+use core::mem::MaybeUninit;
+use core::sync::atomic::Ordering;
+
+use crate::error::{Error, Result};
+use crate::heap::alloc::BlockRef;
+use crate::heap::cell::{BlockWord, Cell, State, Tag};
+use crate::heap::layout::{B_BYTES, B_META, COPY_LIMIT, MAX_PARTICIPANTS, PIN_BYTES};
+use crate::heap::log::{Action, Doomed};
+use crate::heap::object::ObjectRef;
+use crate::heap::{Heap, Local};
+use crate::sys::{Host, Real};
+
+/// Form bit: the value holds references to shared objects before its bytes.
+const WITH_EDGES: u64 = 1;
+
+/// A value ready to be stored. Dropped without being stored, it gives its memory back.
+#[must_use]
+pub struct Prepared<'h, H: Host = Real> {
+    heap: &'h Heap<H>,
+    cell: Cell,
+    /// All 48 bits; 0 for inline cells.
+    generation: u64,
+}
+
+impl<H: Host> core::fmt::Debug for Prepared<'_, H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_tuple("Prepared").field(&self.cell).finish()
+    }
+}
+
+impl<'h, H: Host> Prepared<'h, H> {
+    /// A value that fits a cell.
+    #[inline(always)]
+    pub fn inline(heap: &'h Heap<H>, cell: Cell) -> Self {
+        debug_assert!(cell.is_inline());
+        Prepared {
+            heap,
+            cell,
+            generation: 0,
+        }
+    }
+
+    /// What will be stored.
+    #[inline(always)]
+    pub fn cell(&self) -> Cell {
+        self.cell
+    }
+
+    /// The action which makes the stored value reachable, if it needs one.
+    #[inline(always)]
+    pub(crate) fn publish(&self) -> Option<Action> {
+        (!self.cell.is_inline() && self.cell.tag() != Tag::Object).then(|| {
+            Action::Publish(BlockRef {
+                off: self.cell.offset(),
+                generation: self.generation,
+            })
+        })
+    }
+
+    /// The value is stored now: nothing is left to give back.
+    #[inline(always)]
+    pub(crate) fn stored(&mut self) {
+        self.cell = Cell::NONE;
+    }
+}
+
+impl<H: Host> Drop for Prepared<'_, H> {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.cell.is_inline() {
+            self.heap.discard(self.cell, self.generation);
+        }
+    }
+}
+
+impl<H: Host> Heap<H> {
+    #[cold]
+    fn discard(&self, cell: Cell, generation: u64) {
+        let Ok(local) = self.local() else { return };
+        let mut doomed = Doomed::new();
+        if cell.tag() == Tag::Object {
+            let _ = self.lower_edge(cell.offset(), &mut doomed);
+        } else {
+            let block = BlockRef {
+                off: cell.offset(),
+                generation,
+            };
+            self.drop_edges(block.off, &mut doomed);
+            self.free_pending(local, block);
+        }
+        self.destroy_all(local, doomed);
+    }
+
+    /// A string (UTF-8), bytes, an integer's bytes, an encoded tuple or a pickle.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn prepare_bytes(&self, tag: Tag, bytes: &[u8]) -> Result<Prepared<'_, H>> {
+        let short = match tag {
+            Tag::Str => Cell::short_str(bytes),
+            Tag::Bytes => Cell::short_bytes(bytes),
+            _ => None,
+        };
+        if let Some(cell) = short {
+            return Ok(Prepared::inline(self, cell));
+        }
+        self.prepare_block(tag, bytes, &[])
+    }
+
+    /// A float.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn prepare_float(&self, f: f64) -> Result<Prepared<'_, H>> {
+        let block = self.allocate(self.local()?, 16)?;
+        self.host()
+            .store64(block.off + B_META, f.to_bits(), Ordering::Relaxed);
+        Ok(self.ready(Tag::Float, block))
+    }
+
+    /// An integer of any size that fits 64 bits.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn prepare_int(&self, i: i64) -> Result<Prepared<'_, H>> {
+        match Cell::int(i) {
+            Some(cell) => Ok(Prepared::inline(self, cell)),
+            None => self.prepare_bytes(Tag::BigInt, &i.to_le_bytes()),
+        }
+    }
+
+    /// A pickle and the shared objects that it refers to, which it keeps alive.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; [`Error::WrongHeap`] for an object of another heap.
+    pub fn prepare_pickle(
+        &self,
+        bytes: &[u8],
+        objects: &[&ObjectRef<H>],
+    ) -> Result<Prepared<'_, H>> {
+        self.prepare_block(Tag::Pickle, bytes, objects)
+    }
+
+    /// A nested object.
+    ///
+    /// # Errors
+    /// [`Error::WrongHeap`] for an object of another heap.
+    pub fn prepare_object(&self, object: &ObjectRef<H>) -> Result<Prepared<'_, H>> {
+        self.own(object)?;
+        let cell = self.raise_edge(object)?;
+        Ok(Prepared {
+            heap: self,
+            cell,
+            generation: object.generation(),
+        })
+    }
+
+    fn own(&self, object: &ObjectRef<H>) -> Result<()> {
+        if object.heap().same(self) {
+            return Ok(());
+        }
+        Err(Error::WrongHeap {
+            expected: self.id(),
+            found: object.heap().id(),
+        })
+    }
+
+    #[inline(always)]
+    fn ready(&self, tag: Tag, block: BlockRef) -> Prepared<'_, H> {
+        Prepared {
+            heap: self,
+            cell: Cell::block(tag, block.off, block.generation),
+            generation: block.generation,
+        }
+    }
+
+    fn prepare_block(
+        &self,
+        tag: Tag,
+        bytes: &[u8],
+        objects: &[&ObjectRef<H>],
+    ) -> Result<Prepared<'_, H>> {
+        objects.iter().try_for_each(|o| self.own(o))?;
+        let len = bytes.len() as u64;
+        let pins = if len > COPY_LIMIT { PIN_BYTES } else { 0 };
+        let edges = if objects.is_empty() {
+            0
+        } else {
+            8 + objects.len() as u64 * 8
+        };
+        let block = self.allocate(self.local()?, B_BYTES + pins + edges + len)?;
+        let (host, off) = (self.host(), block.off);
+        let form = if edges > 0 { WITH_EDGES } else { 0 };
+        // Until the number of edges is right the block must look as if it had none: it may be
+        // discarded at any step.
+        host.store64(off + B_META, len, Ordering::Relaxed);
+        if pins > 0 {
+            host.zero_words(off + B_BYTES, PIN_BYTES / 8);
+        }
+        let prepared = self.ready(tag, block);
+        if edges > 0 {
+            let at = off + B_BYTES + pins;
+            host.store64(at, 0, Ordering::Relaxed);
+            host.store64(off + B_META, (form << 48) | len, Ordering::Relaxed);
+            for (i, object) in objects.iter().enumerate() {
+                let i = i as u64;
+                let cell = self.raise_edge(object)?;
+                host.store64(at + 8 + i * 8, cell.bits(), Ordering::Relaxed);
+                host.store64(at, i + 1, Ordering::Relaxed);
+            }
+        }
+        host.copy_in(off + B_BYTES + pins + edges, bytes);
+        Ok(prepared)
+    }
+
+    /// Length of a value, where its pins are if it has room for any, and where its bytes start.
+    fn value_layout(&self, off: u64) -> Result<(u64, Option<u64>, u64, u64)> {
+        let meta = self.get(off + B_META);
+        let (form, len) = (meta >> 48, meta & ((1 << 48) - 1));
+        let pins = (len > COPY_LIMIT).then_some(off + B_BYTES);
+        let mut at = off + B_BYTES + if pins.is_some() { PIN_BYTES } else { 0 };
+        let mut edges = 0;
+        let size = self.host().size();
+        if form == WITH_EDGES && at + 8 <= size {
+            edges = self.get(at);
+            at = at.saturating_add(edges.saturating_mul(8)).saturating_add(8);
+        }
+        if form > WITH_EDGES || len > size || at > size - len {
+            return Err(Error::corrupt(off, "an impossible value"));
+        }
+        Ok((len, pins, at, edges))
+    }
+
+    /// The references that a pickle holds.
+    pub(crate) fn edges_of(&self, off: u64) -> Vec<Cell> {
+        match self.value_layout(off) {
+            Ok((_, _, bytes, edges)) => (1..=edges)
+                .map(|i| Cell(self.get(bytes - i * 8)))
+                .filter(|cell| *cell != Cell::EMPTY)
+                .collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn drop_edges(&self, off: u64, doomed: &mut Doomed) {
+        // A float has no meta word; its bits may look like anything.
+        if self.get(off + B_META) >> 48 != WITH_EDGES {
+            return;
+        }
+        let Ok((_, _, bytes, edges)) = self.value_layout(off) else {
+            return;
+        };
+        for at in (0..edges).map(|i| bytes - (i + 1) * 8) {
+            let cell = Cell(self.get(at));
+            if cell.tag() == Tag::Object {
+                // Emptied before it is lowered: a kill leaves the count too high (HEAP-4).
+                self.host().store64(at, 0, Ordering::Release);
+                let _ = self.lower_edge(cell.offset(), doomed);
+            }
+        }
+    }
+
+    /// Frees a value that nothing reaches any more, now or with its last pin.
+    pub(crate) fn free_value(
+        &self,
+        local: &Local,
+        block: BlockRef,
+        doomed: &mut Doomed,
+    ) -> Result<()> {
+        let live = BlockWord::live(block.generation);
+        if self.word(block.off) != live {
+            return Ok(());
+        }
+        let chunk = self.chunk(self.chunk_of(block.off)?);
+        // The smallest class holds floats only, which have no meta word.
+        if chunk.class == 1 {
+            self.free(local, block);
+            return Ok(());
+        }
+        self.drop_edges(block.off, doomed);
+        let Ok((_, Some(pins), _, _)) = self.value_layout(block.off) else {
+            self.free(local, block);
+            return Ok(());
+        };
+        let limbo = BlockWord::new(State::Limbo, 0, block.generation);
+        if self.host().cas64(block.off, live.0, limbo.0).is_ok() {
+            self.free_if_unpinned(local, block, pins);
+        }
+        Ok(())
+    }
+
+    /// LIMBO to FREE if nobody pins the block.
+    pub(crate) fn free_if_unpinned(&self, local: &Local, block: BlockRef, pins: u64) {
+        let limbo = BlockWord::new(State::Limbo, 0, block.generation);
+        let free = BlockWord::new(State::Free, 0, block.generation);
+        if (0..MAX_PARTICIPANTS / 64).all(|i| self.get(pins + i * 8) == 0)
+            && self.host().cas64(block.off, limbo.0, free.0).is_ok()
+        {
+            self.freed(local, block.off);
+        }
+    }
+
+    /// Takes a dead participant's pin off a value block, if it has one.
+    pub(crate) fn unpin_dead(&self, local: &Local, off: u64, slot: u64) {
+        if !self.is_value(off) {
+            return;
+        }
+        let Ok((_, Some(pins), _, _)) = self.value_layout(off) else {
+            return;
+        };
+        let word = self.word(off);
+        let bit = 1 << (slot % 64);
+        // A block in LIMBO is looked at in any case: who freed it may have died before it did.
+        if self.get(pins + slot / 64 * 8) & bit != 0 {
+            self.host().and64(pins + slot / 64 * 8, !bit);
+        }
+        if word.state() == Some(State::Limbo) {
+            let block = BlockRef {
+                off,
+                generation: word.generation(),
+            };
+            self.free_if_unpinned(local, block, pins);
+        }
+    }
+
+    /// Reads the value in `cell`, which lies in a container whose lock is held.
+    #[inline]
+    pub(crate) fn fetch(
+        &self,
+        local: &'static Local,
+        at: u64,
+        cell: Cell,
+        out: &mut Fetch<H>,
+    ) -> Result<Cell> {
+        let cell = cell.check(at)?;
+        if cell.is_inline() {
+            return Ok(cell);
+        }
+        self.fetch_block(local, cell, out)?;
+        Ok(cell)
+    }
+
+    fn fetch_block(&self, local: &'static Local, cell: Cell, out: &mut Fetch<H>) -> Result<()> {
+        if cell.tag() == Tag::Object {
+            out.object = Some(self.handle_of(local, cell)?);
+            return Ok(());
+        }
+        let block = self.resolve(cell)?;
+        if cell.tag() == Tag::Float {
+            out.float = f64::from_bits(self.get(block.off + B_META));
+            return Ok(());
+        }
+        let (len, pins, bytes, _) = self.value_layout(block.off)?;
+        match pins {
+            None => {
+                let len = len as usize;
+                self.host().copy_out(bytes, &mut out.small[..len]);
+                out.len = len;
+                out.pinned = None;
+            }
+            Some(pins) => {
+                local.pins.with(|count| {
+                    let n = count.entry(block.off).or_insert(0);
+                    *n += 1;
+                    if *n == 1 {
+                        self.host()
+                            .or64(pins + local.slot / 64 * 8, 1 << (local.slot % 64));
+                    }
+                });
+                out.pinned = Some(Pinned {
+                    heap: self.clone(),
+                    slot: local.slot,
+                    block,
+                    pins,
+                    bytes,
+                    len,
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A large value that this process keeps in place while it reads it.
+#[derive(Debug)]
+pub struct Pinned<H: Host> {
+    heap: Heap<H>,
+    slot: u64,
+    block: BlockRef,
+    pins: u64,
+    bytes: u64,
+    len: u64,
+}
+
+impl<H: Host> Pinned<H> {
+    /// Where the bytes are, and how many.
+    pub fn range(&self) -> (u64, u64) {
+        (self.bytes, self.len)
+    }
+}
+
+impl<H: Host> Drop for Pinned<H> {
+    fn drop(&mut self) {
+        let Ok(local) = self.heap.local() else { return };
+        // In a child of a fork the pin is its parent's.
+        if local.slot != self.slot {
+            return;
+        }
+        let last = local.pins.with(|count| match count.get_mut(&self.block.off) {
+            Some(n) if *n > 1 => {
+                *n -= 1;
+                false
+            }
+            Some(_) => {
+                count.remove(&self.block.off);
+                self.heap
+                    .host()
+                    .and64(self.pins + local.slot / 64 * 8, !(1 << (local.slot % 64)));
+                true
+            }
+            None => false,
+        });
+        if last && self.heap.word(self.block.off).state() == Some(State::Limbo) {
+            self.heap.free_if_unpinned(local, self.block, self.pins);
+        }
+    }
+}
+
+/// Where a reader wants a value that does not fit a cell. Making one costs nothing: its buffer
+/// is not initialised. Use one for many reads.
+pub struct Fetch<H: Host = Real> {
+    small: [MaybeUninit<u8>; COPY_LIMIT as usize],
+    len: usize,
+    float: f64,
+    pinned: Option<Pinned<H>>,
+    object: Option<ObjectRef<H>>,
+    large: Vec<u8>,
+}
+
+impl<H: Host> Default for Fetch<H> {
+    fn default() -> Self {
+        Fetch::new()
+    }
+}
+
+impl<H: Host> Fetch<H> {
+    /// An empty one.
+    #[inline(always)]
+    pub fn new() -> Self {
+        Fetch {
+            small: [const { MaybeUninit::uninit() }; COPY_LIMIT as usize],
+            len: 0,
+            float: 0.0,
+            pinned: None,
+            object: None,
+            large: Vec::new(),
+        }
+    }
+
+    /// The bytes of the last value fetched, if it was a string, bytes, tuple or the like. Of a
+    /// large value they are copied now, outside every lock.
+    pub fn bytes(&mut self) -> &[u8] {
+        if let Some(pinned) = self.pinned.take() {
+            let len = pinned.len as usize;
+            self.large.clear();
+            self.large.reserve_exact(len);
+            pinned
+                .heap
+                .host()
+                .copy_out(pinned.bytes, &mut self.large.spare_capacity_mut()[..len]);
+            // SAFETY: the first `len` bytes of the spare capacity were just written.
+            unsafe { self.large.set_len(len) };
+            self.len = usize::MAX;
+        }
+        if self.len == usize::MAX {
+            return &self.large;
+        }
+        // SAFETY: `len` bytes were written by the fetch that set it.
+        unsafe { core::slice::from_raw_parts(self.small.as_ptr().cast::<u8>(), self.len) }
+    }
+
+    /// The bytes, where the caller wants to keep them.
+    pub fn to_vec(&mut self) -> Vec<u8> {
+        self.bytes();
+        if self.len == usize::MAX {
+            return core::mem::take(&mut self.large);
+        }
+        self.bytes().to_vec()
+    }
+
+    /// The large value that was pinned, still in place.
+    pub fn take_pinned(&mut self) -> Option<Pinned<H>> {
+        self.pinned.take()
+    }
+
+    /// The last float fetched.
+    #[inline(always)]
+    pub fn float(&self) -> f64 {
+        self.float
+    }
+
+    /// The last object fetched, as a handle.
+    pub fn take_object(&mut self) -> Option<ObjectRef<H>> {
+        self.object.take()
+    }
+}

@@ -1,0 +1,94 @@
+//! The trait that the heap, the locks and the containers are written against.
+
+use core::sync::atomic::{AtomicPtr, Ordering};
+use core::time::Duration;
+
+use crate::error::Result;
+
+/// What identifies a process for as long as the machine runs: a pid alone is reused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// Process id.
+    pub pid: u32,
+    /// Clock ticks from boot to the start of the process (field 22 of its stat).
+    pub start: u64,
+    /// Where its stack starts (field 28), which an exec changes though it keeps the other two.
+    pub stack: u64,
+}
+
+/// Memory that processes share, and the operating system below it.
+///
+/// Offsets are in bytes from the start of the memory. There are two sizes of access, 32 and 64
+/// bits, and one address is only ever accessed in one of them. An access outside the memory or
+/// not aligned to its size panics with "damaged heap"; callers check what they read from the
+/// heap before they use it as an offset, so that this is a backstop and not an error path.
+pub trait Host: Send + Sync + Sized + 'static {
+    /// Bytes of memory.
+    fn size(&self) -> u64;
+
+    /// Reads a 32-bit word.
+    fn load32(&self, off: u64, order: Ordering) -> u32;
+    /// Writes a 32-bit word.
+    fn store32(&self, off: u64, value: u32, order: Ordering);
+    /// Replaces `old` by `new`; `Err` has what was found instead. Acquire-release on success.
+    fn cas32(&self, off: u64, old: u32, new: u32) -> core::result::Result<u32, u32>;
+    /// Adds, wrapping, and gives what was there before.
+    fn add32(&self, off: u64, n: u32) -> u32;
+
+    /// Reads a 64-bit word.
+    fn load64(&self, off: u64, order: Ordering) -> u64;
+    /// Writes a 64-bit word.
+    fn store64(&self, off: u64, value: u64, order: Ordering);
+    /// Replaces `old` by `new`; `Err` has what was found instead. Sequentially consistent.
+    fn cas64(&self, off: u64, old: u64, new: u64) -> core::result::Result<u64, u64>;
+    /// Adds, wrapping, and gives what was there before. Sequentially consistent.
+    fn add64(&self, off: u64, n: u64) -> u64;
+    /// Sets bits and gives what was there before. Sequentially consistent.
+    fn or64(&self, off: u64, bits: u64) -> u64;
+    /// Keeps only `bits` and gives what was there before. Sequentially consistent.
+    fn and64(&self, off: u64, bits: u64) -> u64;
+
+    /// Copies bytes into the memory. Nobody else may access the range meanwhile.
+    fn copy_in(&self, off: u64, bytes: &[u8]);
+    /// Copies bytes out of the memory. What others write meanwhile may come out torn.
+    fn copy_out(&self, off: u64, bytes: &mut [core::mem::MaybeUninit<u8>]);
+    /// Copies `words` 64-bit words within the memory; the ranges do not overlap.
+    fn copy_words(&self, from: u64, to: u64, words: u64);
+    /// Fills `words` 64-bit words with zero.
+    fn zero_words(&self, off: u64, words: u64);
+
+    /// Makes sure that the range is backed by memory, so that no later access can fail.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] when the system has none.
+    fn commit(&self, off: u64, len: u64) -> Result<()>;
+    /// Gives the memory of the range back to the system; it reads as zero afterwards.
+    fn decommit(&self, off: u64, len: u64);
+
+    /// Sleeps until woken, at most `timeout`, if the 32-bit word still has `expected`.
+    /// May return for no reason.
+    fn futex_wait(&self, off: u64, expected: u32, timeout: Duration);
+    /// Wakes at most `n` sleepers of the word.
+    fn futex_wake(&self, off: u64, n: u32);
+    /// How often a lock is tried before its waiter sleeps.
+    fn spins(&self) -> u32;
+
+    /// Who this process is.
+    fn identity(&self) -> Identity;
+    /// Whether that process still runs: never wrong about a dead one that it calls alive for
+    /// longer than the kernel takes to end it, never wrong about a living one.
+    fn alive(&self, who: Identity) -> bool;
+    /// A number for the calling thread, unique in its process, never zero.
+    fn thread(&self) -> u32;
+    /// Time from a fixed point, monotonic.
+    fn now(&self) -> Duration;
+    /// 64 random bits.
+    fn random(&self) -> u64;
+
+    /// The word that leads to this process's private state; null in a child after a fork.
+    fn private(&self) -> &AtomicPtr<()>;
+
+    /// Marks a place inside a critical section, for the simulator's report of where it stopped.
+    #[inline(always)]
+    fn section(&self, _name: &'static str) {}
+}

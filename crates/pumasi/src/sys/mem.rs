@@ -1,0 +1,98 @@
+//! A range of memory that other processes write too.
+//!
+//! No Rust reference to the bytes is ever made: words go through atomics, payload through raw
+//! copies. Each access is checked for bounds and alignment in one comparison.
+
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicU32, AtomicU64};
+
+/// A mapped or allocated range, accessed by offset.
+#[derive(Clone, Copy)]
+pub struct Mem {
+    base: *mut u8,
+    size: u64,
+}
+
+// SAFETY: `Mem` is an address and a length; every access through it is atomic or a raw copy
+// whose races the callers account for.
+unsafe impl Send for Mem {}
+// SAFETY: as for Send.
+unsafe impl Sync for Mem {}
+
+#[cold]
+#[inline(never)]
+fn outside(off: u64) -> ! {
+    panic!("damaged heap: access at {off:#x} is outside the heap or not aligned")
+}
+
+impl Mem {
+    /// Takes over a range.
+    ///
+    /// # Safety
+    /// `base` is aligned to a page and the `size` bytes from it stay readable and writable for
+    /// as long as a copy of the result is used. `size` is a multiple of 8.
+    pub unsafe fn new(base: *mut u8, size: u64) -> Mem {
+        Mem { base, size }
+    }
+
+    /// Bytes in the range.
+    #[inline(always)]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// Where the range starts in this process.
+    #[inline(always)]
+    pub fn base(&self) -> *mut u8 {
+        self.base
+    }
+
+    /// The address of `len` bytes at `off`.
+    #[inline(always)]
+    pub fn range(&self, off: u64, len: u64) -> *mut u8 {
+        if off > self.size || len > self.size - off {
+            outside(off);
+        }
+        // SAFETY: the sum is inside the range, which `new` was promised to be valid.
+        unsafe { self.base.add(off as usize) }
+    }
+
+    /// The 32-bit word at `off`.
+    #[inline(always)]
+    pub fn word32(&self, off: u64) -> &AtomicU32 {
+        // Rotating puts a misaligned offset's low bits at the top, so that one comparison
+        // refuses both what is outside and what is not aligned.
+        if off.rotate_right(2) >= self.size >> 2 {
+            outside(off);
+        }
+        // SAFETY: in bounds and aligned by the check above; the word is only accessed atomically
+        // and only in this size (the contract of `Host`).
+        unsafe { &*self.base.add(off as usize).cast::<AtomicU32>() }
+    }
+
+    /// The 64-bit word at `off`.
+    #[inline(always)]
+    pub fn word64(&self, off: u64) -> &AtomicU64 {
+        if off.rotate_right(3) >= self.size >> 3 {
+            outside(off);
+        }
+        // SAFETY: as for `word32`.
+        unsafe { &*self.base.add(off as usize).cast::<AtomicU64>() }
+    }
+
+    /// Copies bytes in.
+    #[inline(always)]
+    pub fn copy_in(&self, off: u64, bytes: &[u8]) {
+        let to = self.range(off, bytes.len() as u64);
+        // SAFETY: `range` checked the target; a private slice cannot overlap the shared range.
+        unsafe { core::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len()) }
+    }
+
+    /// Copies bytes out.
+    #[inline(always)]
+    pub fn copy_out(&self, off: u64, bytes: &mut [MaybeUninit<u8>]) {
+        let from = self.range(off, bytes.len() as u64);
+        // SAFETY: `range` checked the source; a private slice cannot overlap the shared range.
+        unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr().cast::<u8>(), bytes.len()) }
+    }
+}

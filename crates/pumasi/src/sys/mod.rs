@@ -1,0 +1,77 @@
+//! Where the crate touches the machine: memory that processes share, and the operating system.
+//!
+//! Everything above is written against one trait, [`Host`], so that the same algorithms run on a
+//! real mapping ([`Real`]), in the crash simulator ([`sim`]) and under a model checker. Nothing
+//! in here knows what the bytes mean.
+
+pub mod fork;
+mod host;
+mod mem;
+pub mod process;
+mod real;
+#[cfg(any(test, feature = "sim"))]
+pub mod sim;
+
+pub use fork::ForkHook;
+pub use host::{Host, Identity};
+pub use mem::Mem;
+pub use real::Real;
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// A lock among the threads of one process, for the few private words beside a mapping.
+///
+/// It is held for a few instructions only and no code of a user runs under it, so that it spins.
+/// A fork leaves it behind: the child builds its private state anew (see [`fork`]).
+pub struct SpinLock<T> {
+    word: AtomicU32,
+    value: core::cell::UnsafeCell<T>,
+}
+
+// SAFETY: the value is reached only through `with`, by one thread at a time.
+unsafe impl<T: Send> Sync for SpinLock<T> {}
+
+impl<T: Default> Default for SpinLock<T> {
+    fn default() -> Self {
+        SpinLock::new(T::default())
+    }
+}
+
+impl<T> SpinLock<T> {
+    /// A free lock around `value`.
+    pub const fn new(value: T) -> SpinLock<T> {
+        SpinLock {
+            word: AtomicU32::new(0),
+            value: core::cell::UnsafeCell::new(value),
+        }
+    }
+
+    /// Runs `f` with the value, alone. `f` must not panic half-way through a change, block, or
+    /// take the same lock again.
+    #[inline]
+    pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
+        struct Unlock<'a>(&'a AtomicU32);
+        impl Drop for Unlock<'_> {
+            #[inline]
+            fn drop(&mut self) {
+                self.0.store(0, Ordering::Release);
+            }
+        }
+        let mut tries = 0u32;
+        while self
+            .word
+            .compare_exchange_weak(0, 1, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            tries += 1;
+            if tries.is_multiple_of(64) {
+                std::thread::yield_now();
+            } else {
+                core::hint::spin_loop();
+            }
+        }
+        let _unlock = Unlock(&self.word);
+        // SAFETY: the word is ours until `_unlock` is dropped, so nobody else reaches the value.
+        f(unsafe { &mut *self.value.get() })
+    }
+}
