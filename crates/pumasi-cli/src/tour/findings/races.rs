@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Finding, unless};
 use crate::language::Language::{self, En, Ko};
 use crate::language::Said;
+use crate::output::FIRM_BLANK;
 use crate::tour::Library;
 
 /// The lengths at which several runs ended.
@@ -52,7 +53,7 @@ impl Lengths {
         }
         let parts: Vec<_> = times
             .iter()
-            .map(|(length, n)| format!("{length} ×{n}"))
+            .map(|(length, n)| format!("{length}{FIRM_BLANK}×{n}"))
             .collect();
         parts.join(", ")
     }

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::identifiers::{self, Counts};
 use super::work::{
-    COMPUTERS, EACH, PLACES, VISITORS, WORKERS, count_primes, each_of_many, runs, stay, timed,
+    COMPUTERS, EACH, PLACES, PRIMES_BELOW, QUICK_PRIMES_BELOW, VISITORS, WORKERS, count_primes,
+    each_of_many, runs, stay, timed,
 };
 use super::{Error, Task, data, json, unknown};
 use crate::tour::findings::{
@@ -29,7 +30,7 @@ pub(super) fn run(name: &str, task: &Task) -> Result<Value, Error> {
         "lock" => many(task, locked_once),
         "one_call" => many(task, one_call_once),
         "semaphore" => json(semaphore(task)),
-        "threads_and_processes" => json(ten_threads(task.pick(150_000, 20_000))),
+        "threads_and_processes" => json(ten_threads(task.pick(PRIMES_BELOW, QUICK_PRIMES_BELOW))),
         "count_identifiers" => json(count_identifiers(task)?),
         _ => Err(unknown(name)),
     }

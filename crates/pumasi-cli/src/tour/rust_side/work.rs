@@ -13,6 +13,10 @@ pub(super) const MEASURED: u32 = 100_000;
 
 /// Threads or processes in the program which computes.
 pub(super) const COMPUTERS: usize = 10;
+/// What each of them computes: the primes below this. Ten times about a tenth of a second, so that
+/// the start of a process does not hide what is gained.
+pub(super) const PRIMES_BELOW: u64 = 1_500_000;
+pub(super) const QUICK_PRIMES_BELOW: u64 = 50_000;
 
 /// Those who want in, and the places there are.
 pub(super) const VISITORS: u64 = 8;

@@ -1,11 +1,9 @@
 //! `pumasi tour` as its users meet it: exit codes, what goes to which stream, JSON, languages.
 
-mod common;
-
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{Done, Folder, fake_python, finish, pumasi, result, wait};
+use crate::common::{Done, Folder, fake_python, finish, pumasi, result, wait};
 use serde_json::Value;
 
 /// The tour of one Python program, answered by a script.
@@ -199,6 +197,7 @@ fn ctrl_c_ends_the_programs_and_leaves_nothing_behind() {
     let mut child = command
         .env("TMPDIR", &temporary.0)
         .stdout(Stdio::null())
+        .stderr(Stdio::null())
         .spawn()
         .unwrap();
     let program = wait_for_number(&started);

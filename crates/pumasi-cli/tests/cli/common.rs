@@ -14,17 +14,17 @@ const WATCHDOG: Duration = Duration::from_secs(60);
 
 /// What a command left.
 #[derive(Debug)]
-pub struct Done {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Done {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 /// A folder of a test's own, removed with it.
-pub struct Folder(pub PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let name = format!("pumasi-cli-test-{}-{number}", std::process::id());
@@ -34,7 +34,7 @@ impl Folder {
     }
 
     /// What is left in it.
-    pub fn entries(&self) -> Vec<PathBuf> {
+    pub(crate) fn entries(&self) -> Vec<PathBuf> {
         fs::read_dir(&self.0)
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -49,7 +49,7 @@ impl Drop for Folder {
 }
 
 /// The binary, with nothing of this machine's environment that it would notice.
-pub fn pumasi(args: &[&str]) -> Command {
+pub(crate) fn pumasi(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pumasi"));
     command.args(args);
     for name in ["PUMASI_PYTHON", "LC_ALL", "LC_MESSAGES", "LANG", "COLUMNS"] {
@@ -60,7 +60,7 @@ pub fn pumasi(args: &[&str]) -> Command {
 }
 
 /// Runs a command to its end.
-pub fn finish(command: &mut Command) -> Done {
+pub(crate) fn finish(command: &mut Command) -> Done {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -80,7 +80,7 @@ pub fn finish(command: &mut Command) -> Done {
 }
 
 /// Waits for the end of a child, which the watchdog brings about if need be.
-pub fn wait(child: &mut Child) -> ExitStatus {
+pub(crate) fn wait(child: &mut Child) -> ExitStatus {
     let deadline = Instant::now() + WATCHDOG;
     loop {
         if let Some(status) = child.try_wait().unwrap() {
@@ -102,7 +102,7 @@ fn read(from: &mut impl Read) -> String {
 
 /// A stand-in for a Python with pumasi. `program` is a shell script which answers for the programs
 /// of the tour: `$name` is the program, `$library` what it runs on.
-pub fn fake_python(folder: &Path, program: &str) -> PathBuf {
+pub(crate) fn fake_python(folder: &Path, program: &str) -> PathBuf {
     let path = folder.join("fake-python");
     let script = format!(
         r#"#!/bin/sh
@@ -124,6 +124,6 @@ name=$3 library=$5
 }
 
 /// The result of a program as the Python side prints it.
-pub fn result(json: &str) -> String {
+pub(crate) fn result(json: &str) -> String {
     format!("echo 'some words'; echo '{{\"process_seconds\": 0.25, \"result\": {json}}}'")
 }

@@ -1,0 +1,5 @@
+//! Tests of the real binary, one module for each command.
+
+mod common;
+mod programs;
+mod tour;
