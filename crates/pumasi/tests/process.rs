@@ -246,7 +246,7 @@ fn a_panic_brings_its_message_and_place() {
     );
 
     for (how, message) in [
-        ("number", "Box<dyn Any>"),
+        ("number", "a value that is no text"),
         ("silent", "a panic without a message"),
     ] {
         let error = panics::spawn(how.into()).unwrap().join().unwrap_err();

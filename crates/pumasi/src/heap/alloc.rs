@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::heap::cell::{BlockWord, State};
 use crate::heap::layout::{
     C_FREED, C_GENERATION, C_WORD, CHUNK_ENTRY, CLASSES, MAX_PARTICIPANTS, PARTICIPANT_SIZE,
-    PARTICIPANTS, SB_COMMITTED, SB_FREE_HINT, SB_HIGH_WATER, SB_IDLE, SB_ORPHANS,
+    PARTICIPANTS, RUN_CLASS, SB_COMMITTED, SB_FREE_HINT, SB_HIGH_WATER, SB_IDLE, SB_ORPHANS,
 };
 use crate::heap::{Heap, Local, class_for};
 use crate::sys::Host;
@@ -125,7 +125,10 @@ impl<H: Host> Heap<H> {
 
     #[inline(always)]
     pub(crate) fn chunk(&self, chunk: u64) -> Chunk {
-        Chunk::unpack(self.host().load64(self.entry(chunk) + C_WORD, Ordering::Acquire))
+        Chunk::unpack(
+            self.host()
+                .load64(self.entry(chunk) + C_WORD, Ordering::Acquire),
+        )
     }
 
     fn set_chunk(&self, chunk: u64, to: Chunk) {
@@ -354,6 +357,7 @@ impl<H: Host> Heap<H> {
             chunk,
             Chunk {
                 used: Use::Head,
+                class: RUN_CLASS,
                 run: n,
                 ..claimed
             },
@@ -445,8 +449,7 @@ impl<H: Host> Heap<H> {
                 return false;
             }
             if found.committed {
-                self.host()
-                    .add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
+                self.host().add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
             }
         }
         true
@@ -683,8 +686,7 @@ impl<H: Host> Heap<H> {
                 ..Chunk::FREE
             };
             if self.change_chunk(chunk, found, ours) {
-                self.host()
-                    .add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
+                self.host().add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
                 self.give_back(chunk, true, false);
                 bytes += self.0.chunk_size;
             }

@@ -290,7 +290,9 @@ mod tests {
 
     #[test]
     fn short_strings_round_trip() {
-        for s in ["", "a", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg", "품", "\0\0"] {
+        for s in [
+            "", "a", "ab", "abc", "abcd", "abcde", "abcdef", "abcdefg", "품", "\0\0",
+        ] {
             let cell = Cell::short_str(s.as_bytes()).unwrap();
             let (bytes, n) = cell.as_short();
             assert_eq!(&bytes[..n], s.as_bytes());

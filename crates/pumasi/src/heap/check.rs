@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use crate::heap::Heap;
 use crate::heap::alloc::Use;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
-use crate::heap::layout::{CLASSES, O_LOG, O_LOCK, O_REFS, O_STATS, OWNER};
+use crate::heap::layout::{CLASSES, O_LOCK, O_LOG, O_REFS, O_STATS, OWNER};
 use crate::heap::node::{
     DIR_ENTRIES, DIR_LEAVES, Form, LEAF_CELLS, N_LENGTH, TABLE_ENTRIES, TABLE_ENTRY, TABLE_INDEX,
     TABLE_LIVE,
@@ -96,7 +96,9 @@ impl<H: Host> Walk<'_, H> {
             Form::Leaf if length > capacity => self.wrong(format!("{from}: longer than its leaf")),
             Form::Leaf => self.leaf(off, length, &from),
             Form::Directory => self.directory(off, length, capacity, &from),
-            Form::Table if length > capacity => self.wrong(format!("{from}: fuller than it can be")),
+            Form::Table if length > capacity => {
+                self.wrong(format!("{from}: fuller than it can be"))
+            }
             Form::Table => self.table(off, length, capacity, &from),
         }
     }
@@ -164,7 +166,9 @@ impl<H: Host> Walk<'_, H> {
             self.value(Cell(heap.get(entry + 24)), from);
         }
         if live != heap.get(off + TABLE_LIVE) {
-            self.wrong(format!("{from}: {live} live entries, not as many as it says"));
+            self.wrong(format!(
+                "{from}: {live} live entries, not as many as it says"
+            ));
         }
     }
 }
@@ -182,7 +186,9 @@ impl<H: Host> Heap<H> {
         self.for_each_object(|off, _| objects.push(off));
         for &object in &objects {
             walk.reached.insert(object);
-            let lock = self.host().load32(object + O_LOCK, core::sync::atomic::Ordering::Acquire);
+            let lock = self
+                .host()
+                .load32(object + O_LOCK, core::sync::atomic::Ordering::Acquire);
             if lock & OWNER != 0 {
                 walk.wrong(format!("object {object:#x} is locked by {lock:#x}"));
             }

@@ -67,6 +67,13 @@ impl<H: Host> Heap<H> {
         }
     }
 
+    /// Settles one participant if it has ended.
+    pub(crate) fn settle_if_ended(&self, slot: u64) {
+        if self.has_ended(slot) {
+            self.settle(slot);
+        }
+    }
+
     fn has_ended(&self, slot: u64) -> bool {
         let claim = self.claim(slot);
         match claim.state {
@@ -218,10 +225,14 @@ impl<H: Host> Heap<H> {
         };
         let mut doomed = Doomed::new();
         if held != 0 {
-            if !keep {
-                self.note_death(off, estate.death);
-            }
-            let _ = self.commit(local, off, cell, 0, &[Action::Store(at, value)], &mut doomed);
+            let _ = self.commit(
+                local,
+                off,
+                cell,
+                0,
+                &[Action::Store(at, value)],
+                &mut doomed,
+            );
         }
         self.give(local, off + O_LOCK);
         if !keep {
@@ -235,7 +246,8 @@ impl<H: Host> Heap<H> {
         if self.try_take(local, off + O_LOCK) {
             return Ok(());
         }
-        if let Taken::FromDead(..) = self.take_contended(local, off + O_LOCK, None, Rule::Internal)?
+        if let Taken::FromDead(..) =
+            self.take_contended(local, off + O_LOCK, None, Rule::Internal)?
         {
             self.settle_log(local, off, &mut Doomed::new());
         }

@@ -5,7 +5,17 @@ use std::collections::HashMap;
 
 use siphasher::sip::SipHasher13;
 
+use crate::heap::Heap;
 use crate::heap::cell::Cell;
+use crate::sys::Host;
+
+impl<H: Host> Heap<H> {
+    /// The keys that hashes of this heap are computed with.
+    #[inline(always)]
+    pub(crate) fn hash_keys(&self) -> &[u64; 2] {
+        &self.0.keys
+    }
+}
 
 /// A map from offsets in the heap, private to a process.
 pub(crate) type OffsetMap<V> = HashMap<u64, V, BuildHasherDefault<OffsetHasher>>;
@@ -40,7 +50,10 @@ pub(crate) fn cell(keys: &[u64; 2], cell: Cell) -> u64 {
         (wide as u64) ^ ((wide >> 64) as u64)
     };
     let first = fold(cell.bits() ^ keys[0], keys[1] | 1);
-    fold(first ^ keys[1], 0x9e37_79b9_7f4a_7c15 ^ cell.bits().rotate_left(32)) | 1
+    fold(
+        first ^ keys[1],
+        0x9e37_79b9_7f4a_7c15 ^ cell.bits().rotate_left(32),
+    ) | 1
 }
 
 /// The hash of a longer key: SipHash-1-3 of its canonical bytes, with a byte for their kind.

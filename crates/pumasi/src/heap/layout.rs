@@ -88,11 +88,31 @@ pub const C_FREED: u64 = 16;
 /// Block sizes in bytes, the block's own word included. Class 0 holds object headers only, so
 /// that a walk over its chunks finds every object.
 pub const CLASSES: [u64; 22] = [
-    OBJECT_SIZE, 16, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096,
-    6144, 8192, 12288, 16384, 32768,
+    OBJECT_SIZE,
+    16,
+    32,
+    48,
+    64,
+    96,
+    128,
+    192,
+    256,
+    384,
+    512,
+    768,
+    1024,
+    1536,
+    2048,
+    3072,
+    4096,
+    6144,
+    8192,
+    12288,
+    16384,
+    32768,
 ];
 /// The class number of a run of whole chunks.
-pub const RUN_CLASS: u64 = 63;
+pub const RUN_CLASS: usize = 63;
 
 /// Value blocks: `word | meta | [pins] | [edge count | edges] | bytes`. `meta = form(8) | length(48)`.
 pub const B_META: u64 = 8;

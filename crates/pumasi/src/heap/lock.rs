@@ -19,7 +19,7 @@
 //! "A futex-based lock with fairness", the idea of parking_lot's eventual fairness.
 
 use core::cell::Cell;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 
 use crate::error::{Error, Result};
@@ -57,23 +57,41 @@ pub(crate) enum Rule {
 thread_local! {
     /// Counts failed tries, of which only some ask the system whether the owner lives.
     static TRIES: Cell<u32> = const { Cell::new(0) };
-    static NO_WAIT: Cell<bool> = const { Cell::new(false) };
+    /// `None`: as the process does by default.
+    static WAIT: Cell<Option<bool>> = const { Cell::new(None) };
     static CHECK: Cell<Option<&'static dyn Fn() -> Result<()>>> = const { Cell::new(None) };
 }
 
-/// Runs `f`; where an operation in it would have to sleep for an internal lock or for another's
-/// `locked()`, it fails with [`Error::WouldBlock`] instead, having changed nothing.
+/// Whether operations of this process wait by default.
+static WAIT_BY_DEFAULT: AtomicBool = AtomicBool::new(true);
+
+/// Sets whether an operation that would have to sleep for an internal lock or for another's
+/// `locked()` sleeps (the default) or fails with [`Error::WouldBlock`], having changed nothing.
 ///
-/// For callers that hold something others need, such as Python's global lock: try first, let go,
-/// then do it again with waiting.
+/// For a process whose callers hold something that others need, such as Python's global lock:
+/// they try first, let go, and do it again under [`waiting`]. Only the contended path looks.
+pub fn wait_by_default(wait: bool) {
+    WAIT_BY_DEFAULT.store(wait, Ordering::Relaxed);
+}
+
+/// Runs `f`, in which this thread may wait.
+pub fn waiting<R>(f: impl FnOnce() -> R) -> R {
+    with_wait(Some(true), f)
+}
+
+/// Runs `f`, in which this thread does not wait.
 pub fn without_waiting<R>(f: impl FnOnce() -> R) -> R {
-    struct Restore(bool);
+    with_wait(Some(false), f)
+}
+
+fn with_wait<R>(wait: Option<bool>, f: impl FnOnce() -> R) -> R {
+    struct Restore(Option<bool>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            NO_WAIT.with(|c| c.set(self.0));
+            WAIT.with(|c| c.set(self.0));
         }
     }
-    let _restore = Restore(NO_WAIT.with(|c| c.replace(true)));
+    let _restore = Restore(WAIT.with(|c| c.replace(wait)));
     f()
 }
 
@@ -95,7 +113,8 @@ pub fn with_check<R>(check: &dyn Fn() -> Result<()>, f: impl FnOnce() -> R) -> R
 }
 
 pub(crate) fn waiting_allowed() -> bool {
-    !NO_WAIT.with(Cell::get)
+    WAIT.with(Cell::get)
+        .unwrap_or_else(|| WAIT_BY_DEFAULT.load(Ordering::Relaxed))
 }
 
 /// Between two slices of a wait.

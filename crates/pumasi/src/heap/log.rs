@@ -19,9 +19,7 @@ use core::sync::atomic::Ordering;
 use crate::error::{Error, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
-use crate::heap::layout::{
-    LOG_ACTIONS, O_LOG, O_LOG_ACTIONS, O_LOG_AT, O_LOG_CURSOR, O_LOG_VALUE,
-};
+use crate::heap::layout::{LOG_ACTIONS, O_LOG, O_LOG_ACTIONS, O_LOG_AT, O_LOG_CURSOR, O_LOG_VALUE};
 use crate::heap::{Heap, Local};
 use crate::sys::Host;
 
@@ -36,8 +34,11 @@ pub(crate) enum Action {
     Release(Cell, u64),
     /// A node that was replaced: free the block, not what its cells lead to.
     FreeNode(BlockRef),
-    /// A directory or leaf that was replaced: free it and its leaves, not the values.
-    FreeTree(Cell),
+    /// A root that was replaced with all that is below it: nodes and values.
+    Destroy(Cell),
+    /// New leaves in a directory and the blocks of their cells become LIVE: the first of their
+    /// entries, number.
+    PublishLeaves(u64, u64),
     /// The blocks of a range of cells become LIVE: start, number.
     PublishCells(u64, u64),
     /// The values of a range of cells that nothing reaches any more: start, number.
@@ -51,7 +52,8 @@ impl Action {
             Action::Publish(b) => [2, b.off, b.generation],
             Action::Release(cell, generation) => [3, cell.bits(), generation],
             Action::FreeNode(b) => [4, b.off, b.generation],
-            Action::FreeTree(cell) => [5, cell.bits(), 0],
+            Action::Destroy(cell) => [5, cell.bits(), 0],
+            Action::PublishLeaves(entry, n) => [8, entry, n],
             Action::PublishCells(start, n) => [6, start, n],
             Action::ReleaseCells(start, n) => [7, start, n],
         }
@@ -68,7 +70,8 @@ impl Action {
             2 => Action::Publish(block),
             3 => Action::Release(Cell(a), b),
             4 => Action::FreeNode(block),
-            5 => Action::FreeTree(Cell(a)),
+            5 => Action::Destroy(Cell(a)),
+            8 => Action::PublishLeaves(a, b),
             6 => Action::PublishCells(a, b),
             7 => Action::ReleaseCells(a, b),
             _ => return None,
@@ -176,7 +179,8 @@ impl<H: Host> Heap<H> {
             }
             Action::Release(..) => {}
             Action::FreeNode(block) => self.free(local, block),
-            Action::FreeTree(cell) => self.free_tree(local, cell)?,
+            Action::Destroy(cell) => self.destroy_node(local, object, cell, doomed)?,
+            Action::PublishLeaves(entry, n) => self.publish_leaves(entry, n)?,
             Action::PublishCells(start, n) => {
                 for i in 0..n {
                     let cell = Cell(self.host().load64(start + i * 8, Ordering::Acquire));
@@ -268,8 +272,7 @@ impl<H: Host> Heap<H> {
             return Err(Error::corrupt(off, "a reference outside the heap"));
         }
         let word = self.word(off);
-        if word.state() != Some(State::Live)
-            || word.generation() & 0xf_ffff != cell.generation20()
+        if word.state() != Some(State::Live) || word.generation() & 0xf_ffff != cell.generation20()
         {
             return Err(Error::StaleReference {
                 offset: off,

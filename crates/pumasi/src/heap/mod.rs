@@ -29,6 +29,7 @@ pub mod object;
 pub(crate) mod observe;
 pub(crate) mod participant;
 pub mod shareable;
+pub mod travel;
 pub mod value;
 
 use core::sync::atomic::{AtomicPtr, Ordering};
@@ -204,7 +205,10 @@ impl<H: Host> Heap<H> {
         put(SB_PARTICIPANTS, MAX_PARTICIPANTS);
         put(SB_LIMIT, limit);
         put(SB_HASH_KEY0, host.random() ^ (id as u64).rotate_left(17));
-        put(SB_HASH_KEY1, host.random().rotate_left(32) ^ (id >> 64) as u64);
+        put(
+            SB_HASH_KEY1,
+            host.random().rotate_left(32) ^ (id >> 64) as u64,
+        );
         put(SB_PID_NAMESPACE, pid_ns);
         host.store64(SB_READY, 1, Ordering::Release);
         Heap::open(host, pid_ns)
@@ -290,6 +294,11 @@ impl<H: Host> Heap<H> {
         self.host().load64(SB_COMMITTED, Ordering::Relaxed)
     }
 
+    /// Bytes that are taken from the system at a time.
+    pub fn chunk_size(&self) -> u64 {
+        self.0.chunk_size
+    }
+
     /// Whether two handles lead to the same heap.
     #[inline(always)]
     pub fn same(&self, other: &Heap<H>) -> bool {
@@ -300,7 +309,11 @@ impl<H: Host> Heap<H> {
     /// of a fork.
     #[inline(always)]
     pub(crate) fn local(&self) -> Result<&'static Local> {
-        let word = self.host().private().load(Ordering::Acquire).cast::<Local>();
+        let word = self
+            .host()
+            .private()
+            .load(Ordering::Acquire)
+            .cast::<Local>();
         if word.is_null() || word == participant::ATTACHING {
             return self.attach();
         }

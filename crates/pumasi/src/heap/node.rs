@@ -51,6 +51,43 @@ pub(crate) const fn node_meta(form: Form, capacity: u64) -> u64 {
     ((form as u64) << 48) | capacity
 }
 
+/// A node that no object leads to yet; dropped before that, it is freed.
+pub(crate) struct NewNode<'a, H: Host> {
+    heap: &'a Heap<H>,
+    local: &'static Local,
+    pub(crate) block: BlockRef,
+    used: bool,
+}
+
+impl<H: Host> NewNode<'_, H> {
+    pub(crate) fn cell(&self) -> Cell {
+        Cell::block(Tag::Node, self.block.off, self.block.generation)
+    }
+
+    pub(crate) fn set(&self, at: u64, value: u64) {
+        self.heap
+            .host()
+            .store64(self.block.off + at, value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_directory(&self) -> bool {
+        matches!(self.heap.node(self.block.off), Ok((Form::Directory, _)))
+    }
+
+    /// It is reachable now.
+    pub(crate) fn used(mut self) {
+        self.used = true;
+    }
+}
+
+impl<H: Host> Drop for NewNode<'_, H> {
+    fn drop(&mut self) {
+        if !self.used {
+            self.heap.free_pending(self.local, self.block);
+        }
+    }
+}
+
 impl<H: Host> Heap<H> {
     #[inline(always)]
     pub(crate) fn get(&self, at: u64) -> u64 {
@@ -76,22 +113,36 @@ impl<H: Host> Heap<H> {
         Ok((form, capacity))
     }
 
-    /// Frees a replaced directory with its leaves, or a replaced leaf; values stay.
-    pub(crate) fn free_tree(&self, local: &Local, root: Cell) -> Result<()> {
-        let Ok(block) = self.resolve(root) else {
-            // Freed before the one who did it died.
-            return Ok(());
-        };
-        if let (Form::Directory, capacity) = self.node(block.off)? {
-            let leaves = self.get(block.off + DIR_LEAVES).min(capacity);
-            for i in 0..leaves {
-                let at = block.off + DIR_ENTRIES + i * 16 + 8;
-                if let Ok(leaf) = self.resolve(Cell(self.get(at))) {
-                    self.free(local, leaf);
-                }
+    /// Makes new leaves and what their cells lead to LIVE. A leaf is published after its cells,
+    /// so that one which is LIVE needs no second look.
+    pub(crate) fn publish_leaves(&self, entry: u64, n: u64) -> Result<()> {
+        for at in (0..n).map(|i| entry + i * 16 + 8) {
+            let cell = Cell(self.get(at));
+            if self.resolve(cell).is_ok() || cell.tag() != Tag::Node {
+                continue;
             }
+            let (_, capacity) = self.node(cell.offset())?;
+            let cells = self.get(cell.offset() + N_LENGTH).min(capacity);
+            for i in 0..cells {
+                self.publish_cell(Cell(self.get(cell.offset() + LEAF_CELLS + i * 8)));
+            }
+            self.publish_cell(cell);
         }
-        self.free(local, block);
+        Ok(())
+    }
+
+    /// Destroys a node with all that is below it; done already, nothing.
+    pub(crate) fn destroy_node(
+        &self,
+        local: &Local,
+        object: u64,
+        cell: Cell,
+        doomed: &mut Doomed,
+    ) -> Result<()> {
+        if let Ok(block) = self.resolve(cell) {
+            self.release_node(local, object, block, doomed)?;
+            self.free(local, block);
+        }
         Ok(())
     }
 
@@ -107,12 +158,7 @@ impl<H: Host> Heap<H> {
         if root.tag() != Tag::Node {
             return Ok(());
         }
-        let Ok(block) = self.resolve(root) else {
-            return Ok(());
-        };
-        self.release_node(local, object, block, doomed)?;
-        self.free(local, block);
-        Ok(())
+        self.destroy_node(local, object, root, doomed)
     }
 
     fn release_node(
@@ -128,7 +174,13 @@ impl<H: Host> Heap<H> {
         match form {
             Form::Data => {}
             Form::Leaf => {
-                self.release_cells(local, object, off + LEAF_CELLS, length.min(capacity), doomed)?;
+                self.release_cells(
+                    local,
+                    object,
+                    off + LEAF_CELLS,
+                    length.min(capacity),
+                    doomed,
+                )?;
             }
             Form::Table => {
                 for i in 0..length.min(capacity) {
@@ -162,12 +214,33 @@ impl<H: Host> Heap<H> {
         Ok(())
     }
 
+    /// A new node, PENDING: meta and length are set, the rest is whatever it was.
+    pub(crate) fn new_node(
+        &self,
+        local: &'static Local,
+        form: Form,
+        capacity: u64,
+        bytes: u64,
+    ) -> Result<NewNode<'_, H>> {
+        let block = self.allocate(local, bytes)?;
+        let host = self.host();
+        host.store64(
+            block.off + B_META,
+            node_meta(form, capacity),
+            Ordering::Relaxed,
+        );
+        host.store64(block.off + N_LENGTH, 0, Ordering::Relaxed);
+        Ok(NewNode {
+            heap: self,
+            local,
+            block,
+            used: false,
+        })
+    }
+
     /// Whether a block holds a value (not a node or an object header), told by its meta word.
     pub(crate) fn is_value(&self, off: u64) -> bool {
         self.get(off + B_META) >> 48 < Form::Leaf as u64
-            && matches!(
-                self.word(off).state(),
-                Some(State::Live | State::Limbo)
-            )
+            && matches!(self.word(off).state(), Some(State::Live | State::Limbo))
     }
 }

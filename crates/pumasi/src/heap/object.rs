@@ -28,9 +28,9 @@ use crate::heap::layout::{
 };
 use crate::heap::lock::{Rule, Taken};
 use crate::heap::log::Doomed;
+use crate::heap::observe::Pending;
 use crate::heap::participant::Death;
 use crate::heap::{Heap, Local, lock};
-use crate::heap::observe::Pending;
 use crate::observer::Op;
 use crate::sys::{Host, Real};
 
@@ -145,7 +145,10 @@ impl<H: Host> ObjectRef<H> {
         let word = heap.chunk(chunk);
         let inside = off - heap.chunk_start(chunk);
         if word.class != 0
-            || !matches!(word.used, crate::heap::alloc::Use::Small | crate::heap::alloc::Use::Orphan)
+            || !matches!(
+                word.used,
+                crate::heap::alloc::Use::Small | crate::heap::alloc::Use::Orphan
+            )
             || inside % OBJECT_SIZE != 0
             || inside / OBJECT_SIZE >= heap.blocks_in(0)
             || heap.word(off) != BlockWord::live(generation)
@@ -155,8 +158,8 @@ impl<H: Host> ObjectRef<H> {
         let local = heap.local()?;
         heap.add_handle(local, off, generation);
         // Only now is it certain to stay; it may have gone in between.
-        let gone = heap.word(off) != BlockWord::live(generation)
-            || heap.get(off + O_REFS) & DEAD != 0;
+        let gone =
+            heap.word(off) != BlockWord::live(generation) || heap.get(off + O_REFS) & DEAD != 0;
         match (gone, heap.kind_at(off)) {
             (false, Ok(kind)) => Ok(ObjectRef {
                 heap: heap.clone(),
@@ -266,8 +269,14 @@ impl<H: Host> Held<'_, H> {
         value: u64,
         actions: &[crate::heap::log::Action],
     ) -> Result<()> {
-        self.heap
-            .commit(self.local, self.object, at, value, actions, &mut self.doomed)
+        self.heap.commit(
+            self.local,
+            self.object,
+            at,
+            value,
+            actions,
+            &mut self.doomed,
+        )
     }
 }
 
@@ -686,9 +695,6 @@ impl<H: Host> Heap<H> {
 
     /// Where the data of a buffer object starts.
     pub(crate) fn buffer_data(&self, object: &ObjectRef<H>) -> Result<u64> {
-        Ok(self
-            .resolve(Cell(self.get(object.off + O_ROOT)))?
-            .off
-            + BUFFER_DATA)
+        Ok(self.resolve(Cell(self.get(object.off + O_ROOT)))?.off + BUFFER_DATA)
     }
 }

@@ -96,8 +96,7 @@ fn count<H: Host>(heap: &Heap<H>, object: u64, op: Op, contended: bool) -> Resul
     }
     heap.host().add64(stats + B_BYTES + op as u64 * 8, 1);
     if contended {
-        heap.host()
-            .add64(stats + B_BYTES + (COUNTERS - 1) * 8, 1);
+        heap.host().add64(stats + B_BYTES + (COUNTERS - 1) * 8, 1);
     }
     Ok(())
 }

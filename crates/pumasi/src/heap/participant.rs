@@ -109,7 +109,10 @@ pub(crate) const fn slot_at(slot: u64) -> u64 {
 
 impl<H: Host> Heap<H> {
     pub(crate) fn claim(&self, slot: u64) -> Claim {
-        Claim::unpack(self.host().load64(slot_at(slot) + P_CLAIM, Ordering::Acquire))
+        Claim::unpack(
+            self.host()
+                .load64(slot_at(slot) + P_CLAIM, Ordering::Acquire),
+        )
     }
 
     pub(crate) fn change_claim(&self, slot: u64, from: Claim, to: Claim) -> bool {
@@ -282,7 +285,11 @@ impl<H: Host> Heap<H> {
     /// Leaves in order: what this process still holds stays held when it ends (D 8). Its slot
     /// and its memory are given back after it has ended. Operations still work.
     pub fn leave(&self) {
-        let raw = self.host().private().load(Ordering::Acquire).cast::<Local>();
+        let raw = self
+            .host()
+            .private()
+            .load(Ordering::Acquire)
+            .cast::<Local>();
         if raw.is_null() || raw == ATTACHING {
             return;
         }
@@ -346,7 +353,9 @@ impl<H: Host> Heap<H> {
 
     /// What is known of the end of the process in `slot`.
     pub(crate) fn death_of(&self, slot: u64, pid: u32) -> Death {
-        let status = self.host().load64(slot_at(slot) + P_STATUS, Ordering::Acquire);
+        let status = self
+            .host()
+            .load64(slot_at(slot) + P_STATUS, Ordering::Acquire);
         let signal = (status >> 63 == 1)
             .then_some((status & 0x7f) as i32)
             .filter(|&s| s != 0);

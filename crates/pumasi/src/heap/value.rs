@@ -244,6 +244,13 @@ impl<H: Host> Heap<H> {
         Ok((len, pins, at, edges))
     }
 
+    /// Length of a value's bytes and where they start.
+    #[inline]
+    pub(crate) fn value_bytes(&self, off: u64) -> Result<(u64, u64)> {
+        let (len, _, at, _) = self.value_layout(off)?;
+        Ok((len, at))
+    }
+
     /// The references that a pickle holds.
     pub(crate) fn edges_of(&self, off: u64) -> Vec<Cell> {
         match self.value_layout(off) {
@@ -406,6 +413,11 @@ pub struct Pinned<H: Host> {
 }
 
 impl<H: Host> Pinned<H> {
+    /// The heap it is in.
+    pub fn heap(&self) -> &Heap<H> {
+        &self.heap
+    }
+
     /// Where the bytes are, and how many.
     pub fn range(&self) -> (u64, u64) {
         (self.bytes, self.len)
@@ -419,20 +431,22 @@ impl<H: Host> Drop for Pinned<H> {
         if local.slot != self.slot {
             return;
         }
-        let last = local.pins.with(|count| match count.get_mut(&self.block.off) {
-            Some(n) if *n > 1 => {
-                *n -= 1;
-                false
-            }
-            Some(_) => {
-                count.remove(&self.block.off);
-                self.heap
-                    .host()
-                    .and64(self.pins + local.slot / 64 * 8, !(1 << (local.slot % 64)));
-                true
-            }
-            None => false,
-        });
+        let last = local
+            .pins
+            .with(|count| match count.get_mut(&self.block.off) {
+                Some(n) if *n > 1 => {
+                    *n -= 1;
+                    false
+                }
+                Some(_) => {
+                    count.remove(&self.block.off);
+                    self.heap
+                        .host()
+                        .and64(self.pins + local.slot / 64 * 8, !(1 << (local.slot % 64)));
+                    true
+                }
+                None => false,
+            });
         if last && self.heap.word(self.block.off).state() == Some(State::Limbo) {
             self.heap.free_if_unpinned(local, self.block, self.pins);
         }

@@ -17,9 +17,13 @@ use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::error::Error;
+use crate::heap::Heap;
+use crate::process::handover;
+use crate::process::mailbox::Mailbox;
 use crate::process::message::{self, Boot, Refusal, Report};
 use crate::process::parcel::{Parcel, Unpacking};
-use crate::process::task;
+use crate::process::task::{self, Task};
 use crate::sys::spawn;
 
 /// The environment variable that holds the number of the channel.
@@ -32,6 +36,8 @@ const REFUSED: i32 = 127;
 
 /// Whether `init` has run in this process, so that its children will run it too.
 static INITIALISED: AtomicBool = AtomicBool::new(false);
+/// The pipe by which a daemon learns of its parent's end.
+static LIFELINE: OnceLock<Option<OwnedFd>> = OnceLock::new();
 static CURRENT: OnceLock<Current> = OnceLock::new();
 static LAST_PANIC: Mutex<Option<(String, String)>> = Mutex::new(None);
 
@@ -92,16 +98,52 @@ fn take_channel() -> Option<OwnedFd> {
 
 /// Runs the task of a channel and reports; returns the exit code.
 fn serve(channel: &OwnedFd) -> i32 {
-    let (boot, lifeline) = match message::receive_boot(channel) {
+    let (boot, descriptors) = match message::receive_boot(channel) {
         Ok(received) => received,
         Err(why) => return refuse(channel, Refusal::Arguments(why)),
     };
-    if boot.daemon
-        && let Some(lifeline) = &lifeline
-        && let Err(errno) = spawn::die_with_parent(lifeline.as_fd())
-    {
-        let why = format!("it cannot be made to end with its parent: {errno}");
-        return refuse(channel, Refusal::Arguments(why));
+    let (task, mut io) = match prepare(channel, boot, descriptors) {
+        Ok(ready) => ready,
+        Err(refusal) => return refuse(channel, refusal),
+    };
+    remember_panics(channel);
+    let outcome = catch_unwind(AssertUnwindSafe(|| (task.run)(&mut io)));
+    let code = match outcome {
+        Ok(Ok(())) => match io.send_result() {
+            Ok(()) => 0,
+            Err(refusal) => refuse(channel, refusal),
+        },
+        Ok(Err(refusal)) => refuse(channel, refusal),
+        Err(_) => {
+            report_panic(channel);
+            PANICKED
+        }
+    };
+    // Also after a panic: it left in order, and so changes nothing that it holds.
+    if let Ok(heap) = Heap::global() {
+        heap.leave();
+    }
+    code
+}
+
+/// Becomes what the parent asked for: a daemon, a name, a place in the heap; finds the task.
+fn prepare(
+    channel: &OwnedFd,
+    boot: Boot,
+    descriptors: Vec<OwnedFd>,
+) -> Result<(&'static Task, TaskIo<'_>), Refusal> {
+    let mut descriptors = descriptors.into_iter();
+    let memory = descriptors.next();
+    if boot.daemon {
+        // Kept for good: a lifeline that is closed tells of nothing.
+        let lifeline = LIFELINE.get_or_init(|| descriptors.next());
+        let bound = lifeline
+            .as_ref()
+            .ok_or(rustix::io::Errno::BADF)
+            .and_then(|lifeline| spawn::die_with_parent(lifeline.as_fd()));
+        bound.map_err(|errno| {
+            Refusal::Arguments(format!("it cannot be made to end with its parent: {errno}"))
+        })?;
     }
     name_process(&boot);
     CURRENT.get_or_init(|| Current {
@@ -109,44 +151,42 @@ fn serve(channel: &OwnedFd) -> i32 {
         parent_pid: Some(boot.parent),
         daemon: boot.daemon,
     });
+    let task = find_task(&boot)?;
+    let unreachable = |why: Error| Refusal::Arguments(format!("the shared heap: {why}"));
+    let memory = memory.ok_or_else(|| Refusal::Arguments("no shared heap came".to_owned()))?;
+    let heap = handover::open(&memory, boot.heap).map_err(unreachable)?;
+    let mailbox = Mailbox::open(&heap, boot.mailbox).map_err(unreachable)?;
+    let arguments = mailbox.bytes(boot.arguments).map_err(unreachable)?;
+    let io = TaskIo {
+        channel: channel.as_fd(),
+        mailbox,
+        arguments: Unpacking::new(arguments),
+        result: Parcel::default(),
+    };
+    Ok((task, io))
+}
+
+fn find_task(boot: &Boot) -> Result<&'static Task, Refusal> {
     let (file, line, column) = &boot.place;
-    let Some(task) = task::find(&boot.task, file, *line, *column) else {
+    let task = task::find(&boot.task, file, *line, *column).ok_or_else(|| {
         let executable = std::env::current_exe().map_or_else(
             |_| "its program".to_owned(),
             |path| path.display().to_string(),
         );
-        return refuse(channel, Refusal::NoSuchTask { executable });
-    };
-    if task.signature != boot.signature {
-        let why = format!(
-            "it was called as {} and is {} in the program of the child",
-            boot.signature, task.signature
-        );
-        return refuse(channel, Refusal::Arguments(why));
+        Refusal::NoSuchTask { executable }
+    })?;
+    if task.signature == boot.signature {
+        return Ok(task);
     }
-
-    remember_panics(channel);
-    let mut io = TaskIo {
-        channel: channel.as_fd(),
-        arguments: Unpacking::new(boot.arguments),
-        result: Parcel::default(),
-    };
-    match catch_unwind(AssertUnwindSafe(|| (task.run)(&mut io))) {
-        Ok(Ok(())) => match io.send_result() {
-            Ok(()) => 0,
-            Err(why) => refuse(channel, Refusal::Result(why)),
-        },
-        Ok(Err(refusal)) => refuse(channel, refusal),
-        Err(_) => {
-            report_panic(channel);
-            PANICKED
-        }
-    }
+    Err(Refusal::Arguments(format!(
+        "it was called as {} and is {} in the program of the child",
+        boot.signature, task.signature
+    )))
 }
 
 fn refuse(channel: &OwnedFd, refusal: Refusal) -> i32 {
     // A parent that is gone needs no reason.
-    let _ = message::send(channel, &Report::Refused(refusal), None);
+    let _ = message::send(channel, &Report::Refused(refusal), &[]);
     REFUSED
 }
 
@@ -185,7 +225,15 @@ fn remember_panics(channel: &OwnedFd) {
 }
 
 fn keep_panic(info: &PanicHookInfo<'_>) {
-    let message = info.payload_as_str().unwrap_or("Box<dyn Any>").to_owned();
+    let payload = info.payload();
+    let message = match (
+        payload.downcast_ref::<&str>(),
+        payload.downcast_ref::<String>(),
+    ) {
+        (Some(text), _) => (*text).to_owned(),
+        (_, Some(text)) => text.clone(),
+        (None, None) => "a value that is no text".to_owned(),
+    };
     let place = info
         .location()
         .map_or_else(String::new, ToString::to_string);
@@ -203,13 +251,16 @@ fn report_panic(channel: &OwnedFd) {
     // `resume_unwind` unwinds without running the hook.
     let (mut message, place) =
         last.unwrap_or_else(|| ("a panic without a message".to_owned(), "?".to_owned()));
-    message.truncate(message.floor_char_boundary(LONGEST_PANIC));
-    let _ = message::send(channel, &Report::Panicked { message, place }, None);
+    while message.len() > LONGEST_PANIC {
+        message.pop();
+    }
+    let _ = message::send(channel, &Report::Panicked { message, place }, &[]);
 }
 
 /// What a registered task is run with: where its arguments are and where its result goes.
 pub struct TaskIo<'a> {
     channel: BorrowedFd<'a>,
+    mailbox: Mailbox,
     arguments: Unpacking,
     result: Parcel,
 }
@@ -223,8 +274,11 @@ impl TaskIo<'_> {
     /// All arguments are there, and the task begins.
     pub fn begin(&mut self) -> Result<(), Refusal> {
         self.arguments.finish().map_err(Refusal::Arguments)?;
+        self.mailbox
+            .clear()
+            .map_err(|why| Refusal::Arguments(why.to_string()))?;
         // A parent that is gone need not know.
-        let _ = message::send(self.channel, &Report::Started, None);
+        let _ = message::send(self.channel, &Report::Started, &[]);
         Ok(())
     }
 
@@ -233,10 +287,12 @@ impl TaskIo<'_> {
         self.result.put(result).map_err(Refusal::Result)
     }
 
-    fn send_result(self) -> Result<(), String> {
-        match message::send(self.channel, &Report::Returned(self.result.bytes), None) {
+    fn send_result(self) -> Result<(), Refusal> {
+        let payload = self.mailbox.pack(self.result);
+        let payload = payload.map_err(|why| Refusal::Result(why.to_string()))?;
+        match message::send(self.channel, &Report::Returned(payload), &[]) {
             Ok(()) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
-            Err(errno) => Err(errno.to_string()),
+            Err(errno) => Err(Refusal::Result(errno.to_string())),
         }
     }
 }

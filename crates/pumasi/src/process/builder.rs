@@ -11,9 +11,13 @@ use std::sync::{PoisonError, RwLock};
 use rustix::pipe::PipeFlags;
 
 use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::heap::global::HEAP_VARIABLE;
 use crate::process::boot;
 use crate::process::child::{Child, Running};
 use crate::process::error::Who;
+use crate::process::handover;
+use crate::process::mailbox::Mailbox;
 use crate::process::message::{self, Boot};
 use crate::process::orphans;
 use crate::process::parcel::Parcel;
@@ -116,16 +120,17 @@ impl Builder {
     /// # Errors
     /// - [`Error::Unsupported`] when the arguments could not be written down or this program did
     ///   not begin with [`init`](crate::process::init), so that its children would not either.
+    /// - [`Error::OutOfMemory`] when the arguments are large and the heap has no room for them.
     /// - [`Error::Os`] when the system starts no process.
     pub fn spawn<R>(self, call: Call<R>) -> Result<Child<R>> {
         orphans::sweep();
         let Call {
             task, arguments, ..
         } = call;
-        Ok(Child::new(self.start(task, &arguments?)?))
+        Ok(Child::new(self.start(task, arguments?)?))
     }
 
-    fn start(self, task: &'static Task, arguments: &Parcel) -> Result<Running> {
+    fn start(self, task: &'static Task, arguments: Parcel) -> Result<Running> {
         let mut command = command()?;
         let (name, named) = match self.name {
             Some(name) => (name, true),
@@ -134,6 +139,8 @@ impl Builder {
                 (format!("{}-{number}", task.short_name()), false)
             }
         };
+        let heap = Heap::global()?;
+        let mailbox = Mailbox::create(heap)?;
         let boot = Boot {
             task: task.name.to_owned(),
             place: (
@@ -146,7 +153,9 @@ impl Builder {
             named,
             daemon: self.daemon,
             parent: std::process::id(),
-            arguments: arguments.bytes.clone(),
+            heap: heap.id(),
+            mailbox: mailbox.token(),
+            arguments: mailbox.pack(arguments)?,
         };
 
         let (ours, theirs) = spawn::channel().map_err(Error::os("socketpair"))?;
@@ -155,17 +164,23 @@ impl Builder {
         } else {
             None
         };
-        let reader = lifeline.as_ref().map(|(reader, _)| reader.as_fd());
-        message::send(&ours, &boot, reader).map_err(Error::os("sendmsg"))?;
+        // With the memory in hand the child needs nothing of us any more: we may end at any time.
+        let memory = handover::memory(heap)?;
+        let mut descriptors = vec![memory.as_fd()];
+        descriptors.extend(lifeline.iter().map(|(reader, _)| reader.as_fd()));
+        message::send(&ours, &boot, &descriptors).map_err(Error::os("sendmsg"))?;
 
         let number = spawn::channel_number(&theirs).map_err(Error::os("fstat"))?;
-        command.stdin(theirs).env(boot::BOOT, number.to_string());
         for (key, value) in self.environment {
             match value {
                 Some(value) => command.env(key, value),
                 None => command.env_remove(key),
             };
         }
+        command
+            .stdin(theirs)
+            .env(boot::BOOT, number.to_string())
+            .env(HEAP_VARIABLE, heap.ticket());
         if let Some(stdout) = self.stdout {
             command.stdout(stdout);
         }
@@ -181,7 +196,9 @@ impl Builder {
             pid: process.id(),
         };
         let lifeline = lifeline.map(|(_, writer)| writer);
-        Ok(Running::new(who, task.name, process, ours, lifeline))
+        Ok(Running::new(
+            who, task.name, process, ours, mailbox, lifeline,
+        ))
     }
 }
 

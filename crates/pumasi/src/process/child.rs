@@ -6,17 +6,20 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::process::{ChildStderr, ChildStdout};
 use std::time::{Duration, Instant};
 
-use rustix::io::{Errno, retry_on_intr};
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal};
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::heap::Heap;
 use crate::process::error::{JoinError, Who};
-use crate::process::message::{self, Refusal, Report};
+use crate::process::mailbox::Mailbox;
+use crate::process::message::{self, Payload, Refusal, Report};
 use crate::process::orphans;
 use crate::process::parcel::Unpacking;
 use crate::process::status::ExitStatus;
 use crate::process::wait;
+use crate::sys::spawn;
 
 /// A process that was started with a task which returns an `R`.
 ///
@@ -161,6 +164,7 @@ pub struct Running {
     task: &'static str,
     pidfd: Option<OwnedFd>,
     channel: OwnedFd,
+    mailbox: Option<Mailbox>,
     /// The end of a pipe by which a daemon knows that we live. Only ever closed.
     lifeline: Option<OwnedFd>,
     stdout: Option<ChildStdout>,
@@ -175,6 +179,7 @@ impl Running {
         task: &'static str,
         mut process: std::process::Child,
         channel: OwnedFd,
+        mailbox: Mailbox,
         lifeline: Option<OwnedFd>,
     ) -> Running {
         // Nobody else reaps it before us, so the number still means our child.
@@ -184,6 +189,7 @@ impl Running {
             task,
             pidfd,
             channel,
+            mailbox: Some(mailbox),
             lifeline,
             stdout: process.stdout.take(),
             stderr: process.stderr.take(),
@@ -254,9 +260,9 @@ impl Running {
             }
         }
         match last {
-            Some(Report::Returned(result)) => {
-                Unpacking::only(result).map_err(|reason| JoinError::BadResult { who, reason })
-            }
+            Some(Report::Returned(result)) => self
+                .unpack(result)
+                .map_err(|reason| JoinError::BadResult { who, reason }),
             Some(Report::Panicked { message, place }) => Err(JoinError::Panicked {
                 who,
                 message,
@@ -265,6 +271,13 @@ impl Running {
             Some(Report::Refused(refusal)) => Err(self.refused(refusal)),
             _ => Err(died(who, status, started)),
         }
+    }
+
+    fn unpack<R: DeserializeOwned>(&mut self, result: Payload) -> core::result::Result<R, String> {
+        // Dropped when the result has handles of its own.
+        let mailbox = self.mailbox.take().ok_or("its mailbox is gone")?;
+        let bytes = mailbox.bytes(result).map_err(|why| why.to_string())?;
+        Unpacking::only(bytes)
     }
 
     fn refused(&self, refusal: Refusal) -> JoinError {
@@ -284,7 +297,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if self.poll().is_none() {
-            orphans::adopt(self.who.pid, self.lifeline.take());
+            orphans::adopt(self.who.pid, self.mailbox.take(), self.lifeline.take());
         }
         orphans::sweep();
     }
@@ -304,12 +317,17 @@ fn as_pid(pid: u32) -> Option<Pid> {
     Pid::from_raw(pid.cast_signed())
 }
 
-/// Takes the exit status of a child from the system if it has ended.
+/// Takes the exit status of a child from the system if it has ended, and leaves it in the heap
+/// for those who find what the child held.
 pub(crate) fn reap(pid: u32) -> Option<ExitStatus> {
-    let pid = as_pid(pid)?;
-    match retry_on_intr(|| rustix::process::waitpid(Some(pid), WaitOptions::NOHANG)) {
+    match spawn::reap(pid) {
         Ok(None) => None,
-        Ok(Some((_, status))) => Some(ExitStatus::from_wait(status)),
+        Ok(Some(ended)) => {
+            if let Ok(heap) = Heap::global() {
+                heap.record_exit(pid, ended.status, ended.peak);
+            }
+            Some(ExitStatus::from_wait(ended.status))
+        }
         // Someone else reaped it, so it has ended.
         Err(_) => Some(ExitStatus::Unknown),
     }

@@ -8,6 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use serde::{Deserialize, Serialize};
 
+use crate::heap::HeapId;
 use crate::sys::spawn;
 
 /// The first thing in a [`Boot`], changed whenever what follows it changes: a child of another
@@ -27,12 +28,25 @@ pub(crate) struct Boot {
     pub(crate) name: String,
     /// Whether the name was chosen by the user, and so worth showing to the system.
     pub(crate) named: bool,
-    /// Whether to end with the parent; the pipe that tells of it comes with the message.
+    /// Whether to end with the parent; the pipe that tells of it comes with the message too.
     pub(crate) daemon: bool,
     /// The process id of the parent.
     pub(crate) parent: u32,
+    /// The identity of the heap; its memory comes with the message.
+    pub(crate) heap: HeapId,
+    /// The token of the list in it that takes what is too large for a message.
+    pub(crate) mailbox: (u64, u64),
     /// The arguments.
-    pub(crate) arguments: Vec<u8>,
+    pub(crate) arguments: Payload,
+}
+
+/// Where written values are.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Payload {
+    /// In the message itself.
+    Inline(Vec<u8>),
+    /// In the mailbox.
+    Mailbox,
 }
 
 /// What a child tells its parent.
@@ -41,7 +55,7 @@ pub(crate) enum Report {
     /// It has read its arguments and begins.
     Started,
     /// The task returned this.
-    Returned(Vec<u8>),
+    Returned(Payload),
     /// The task panicked.
     Panicked { message: String, place: String },
     /// The task could not be run, or its result not be written down.
@@ -75,23 +89,21 @@ fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
     postcard::from_bytes(rest).map_err(|why| why.to_string())
 }
 
-/// Sends a message, and a descriptor with it, without waiting.
+/// Sends a message, and descriptors with it, without waiting.
 pub(crate) fn send(
     channel: impl AsFd,
     message: &impl Serialize,
-    descriptor: Option<BorrowedFd<'_>>,
+    descriptors: &[BorrowedFd<'_>],
 ) -> rustix::io::Result<()> {
     let bytes = encode(message).ok_or(rustix::io::Errno::MSGSIZE)?;
-    spawn::send(channel, &bytes, descriptor)
+    spawn::send(channel, &bytes, descriptors)
 }
 
-/// What [`receive_boot`] found.
-pub(crate) type Received = (Boot, Option<OwnedFd>);
-
-/// Takes what this process was started with out of its channel.
-pub(crate) fn receive_boot(channel: impl AsFd) -> Result<Received, String> {
+/// Takes what this process was started with out of its channel: the heap's memory comes with
+/// it, and for a daemon the pipe to its parent.
+pub(crate) fn receive_boot(channel: impl AsFd) -> Result<(Boot, Vec<OwnedFd>), String> {
     match spawn::receive(channel) {
-        Ok(Some((bytes, descriptor))) if !bytes.is_empty() => Ok((decode(&bytes)?, descriptor)),
+        Ok(Some((bytes, descriptors))) if !bytes.is_empty() => Ok((decode(&bytes)?, descriptors)),
         Ok(_) => Err("its channel is empty".to_owned()),
         Err(errno) => Err(errno.to_string()),
     }
@@ -122,7 +134,7 @@ mod tests {
     #[test]
     fn a_message_too_long_for_a_channel_is_not_sent() {
         let (ours, _theirs) = spawn::channel().unwrap();
-        let report = Report::Returned(vec![0; spawn::MAX_MESSAGE]);
-        assert_eq!(send(&ours, &report, None), Err(rustix::io::Errno::MSGSIZE));
+        let report = Report::Returned(Payload::Inline(vec![0; spawn::MAX_MESSAGE]));
+        assert_eq!(send(&ours, &report, &[]), Err(rustix::io::Errno::MSGSIZE));
     }
 }

@@ -50,6 +50,8 @@ mod boot;
 mod builder;
 mod child;
 mod error;
+mod handover;
+mod mailbox;
 mod message;
 mod orphans;
 mod parallel;
@@ -68,19 +70,20 @@ pub use task::Call;
 pub use wait::{Waitable, wait_all, wait_all_timeout, wait_any, wait_any_timeout};
 
 use crate::error::Result;
+use crate::heap::{Heap, global};
 
-/// Opens the heap of this process tree, and in a process that was started with a task runs that
+/// Joins the heap of this process tree, and in a process that was started with a task runs that
 /// task and exits.
 ///
 /// Call it first in `main`, before threads are started or arguments looked at, or put
 /// `#[pumasi::main]` on `main`.
 ///
 /// # Errors
-/// When the heap can neither be found nor made.
-pub fn init() -> Result<()> {
+/// As [`Heap::global`], and when the heap has no room for another process.
+pub fn init() -> Result<&'static Heap> {
     boot::set_initialised();
     boot::run_task_if_started_with_one();
-    Ok(())
+    global::init()
 }
 
 /// Lets the tests of a test binary start processes.

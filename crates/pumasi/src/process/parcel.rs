@@ -1,22 +1,30 @@
 //! Arguments and results on their way from one process to another.
 //!
 //! They are written in postcard's format: compact, and both ends are the same program, so that
-//! nothing has to describe itself.
+//! nothing has to describe itself. Shared objects are named by tokens; the parcel has handles of
+//! them until it is in a mailbox, whose edges keep them from there on.
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::heap::object::ObjectRef;
+use crate::heap::travel;
 
 /// Values written down, one after another.
 #[derive(Default)]
 pub struct Parcel {
     pub(crate) bytes: Vec<u8>,
+    /// The shared objects that are named among the values.
+    pub(crate) objects: Vec<ObjectRef>,
 }
 
 impl Parcel {
     /// Writes a value down behind what is there; the error says why it cannot be.
     pub fn put<T: Serialize>(&mut self, value: &T) -> Result<(), String> {
         let bytes = core::mem::take(&mut self.bytes);
-        self.bytes = postcard::to_extend(value, bytes).map_err(|why| explain(&why))?;
+        let (written, objects) = travel::collect(|| postcard::to_extend(value, bytes));
+        self.objects.extend(objects);
+        self.bytes = written.map_err(|why| explain(&why))?;
         Ok(())
     }
 }

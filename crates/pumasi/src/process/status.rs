@@ -43,14 +43,14 @@ impl ExitStatus {
     }
 
     /// The status as `waitpid` reports it for a process that has ended.
-    pub(crate) fn from_wait(status: rustix::process::WaitStatus) -> ExitStatus {
-        match (status.exit_status(), status.terminating_signal()) {
-            (Some(code), _) => ExitStatus::Code(code),
-            (None, Some(number)) => ExitStatus::Signal {
-                number,
-                core_dumped: libc::WCOREDUMP(status.as_raw()),
-            },
-            (None, None) => ExitStatus::Unknown,
+    pub(crate) fn from_wait(status: i32) -> ExitStatus {
+        if libc::WIFSIGNALED(status) {
+            ExitStatus::Signal {
+                number: libc::WTERMSIG(status),
+                core_dumped: libc::WCOREDUMP(status),
+            }
+        } else {
+            ExitStatus::Code(libc::WEXITSTATUS(status))
         }
     }
 }

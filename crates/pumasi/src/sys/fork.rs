@@ -136,7 +136,12 @@ pub fn thread_number() -> u32 {
         static CACHED: Cell<(u32, u32)> = const { Cell::new((0, 0)) };
     }
     let forks = FORKS.load(Ordering::Relaxed);
-    let ask = || rustix::thread::gettid().as_raw_nonzero().get().unsigned_abs();
+    let ask = || {
+        rustix::thread::gettid()
+            .as_raw_nonzero()
+            .get()
+            .unsigned_abs()
+    };
     CACHED
         .try_with(|cached| match cached.get() {
             (number, at) if number != 0 && at == forks => number,

@@ -93,6 +93,8 @@ impl Mem {
     pub fn copy_out(&self, off: u64, bytes: &mut [MaybeUninit<u8>]) {
         let from = self.range(off, bytes.len() as u64);
         // SAFETY: `range` checked the source; a private slice cannot overlap the shared range.
-        unsafe { core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr().cast::<u8>(), bytes.len()) }
+        unsafe {
+            core::ptr::copy_nonoverlapping(from, bytes.as_mut_ptr().cast::<u8>(), bytes.len())
+        }
     }
 }

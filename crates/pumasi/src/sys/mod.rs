@@ -11,6 +11,7 @@ pub mod process;
 mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+pub(crate) mod spawn;
 
 pub use fork::ForkHook;
 pub use host::{Host, Identity};

@@ -36,7 +36,10 @@ fn stat(pid: u32) -> io::Result<(u64, u64)> {
 
 /// The identity of the calling process.
 pub fn own_identity() -> Identity {
-    let pid = rustix::process::getpid().as_raw_nonzero().get().unsigned_abs();
+    let pid = rustix::process::getpid()
+        .as_raw_nonzero()
+        .get()
+        .unsigned_abs();
     let (start, stack) = stat(0).unwrap_or((0, 0));
     Identity { pid, start, stack }
 }

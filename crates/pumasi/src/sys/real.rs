@@ -32,11 +32,8 @@ impl Real {
         rustix::fs::ftruncate(&fd, size).map_err(Error::os("ftruncate"))?;
         // With the size sealed nobody can shrink the file under a mapping, which would turn an
         // access into SIGBUS.
-        rustix::fs::fcntl_add_seals(
-            &fd,
-            SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
-        )
-        .map_err(Error::os("fcntl(F_ADD_SEALS)"))?;
+        rustix::fs::fcntl_add_seals(&fd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)
+            .map_err(Error::os("fcntl(F_ADD_SEALS)"))?;
         Real::map(fd, size)
     }
 
@@ -245,7 +242,12 @@ impl Host for Real {
         static KEYS: OnceLock<std::hash::RandomState> = OnceLock::new();
         let mut hasher = KEYS.get_or_init(std::hash::RandomState::new).build_hasher();
         hasher.write_u64(self.now().as_nanos() as u64);
-        hasher.write_u32(rustix::process::getpid().as_raw_nonzero().get().unsigned_abs());
+        hasher.write_u32(
+            rustix::process::getpid()
+                .as_raw_nonzero()
+                .get()
+                .unsigned_abs(),
+        );
         hasher.write_usize(ptr::from_ref(self).addr());
         hasher.finish()
     }

@@ -70,7 +70,11 @@ impl Sim {
         let words = (0..self.mem.size() / 8)
             .map(|i| UnsafeCell::new(self.mem.word64(i * 8).load(Ordering::Relaxed)))
             .collect();
-        let dead = self.world.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        let dead = self
+            .world
+            .dead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         Sim::on(
             Arc::new(World {
                 words,
@@ -115,7 +119,11 @@ impl Sim {
     /// From now on the others find this process dead.
     pub fn die(&self) {
         self.inert.store(true, Ordering::Relaxed);
-        let mut dead = self.world.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut dead = self
+            .world
+            .dead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         dead.push(self.pid);
     }
 
@@ -279,7 +287,11 @@ impl Host for Sim {
         }
     }
     fn alive(&self, who: Identity) -> bool {
-        let dead = self.world.dead.lock().unwrap_or_else(PoisonError::into_inner);
+        let dead = self
+            .world
+            .dead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         !dead.contains(&who.pid)
     }
     fn thread(&self) -> u32 {

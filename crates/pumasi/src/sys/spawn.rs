@@ -40,16 +40,18 @@ pub fn channel() -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     )
 }
 
-/// Sends one message, and a descriptor with it, without waiting.
+/// The most descriptors that a message brings.
+const DESCRIPTORS: usize = 2;
+
+/// Sends one message, and descriptors with it, without waiting.
 pub fn send(
     channel: impl AsFd,
     message: &[u8],
-    descriptor: Option<BorrowedFd<'_>>,
+    descriptors: &[BorrowedFd<'_>],
 ) -> rustix::io::Result<()> {
-    let descriptors: Vec<_> = descriptor.into_iter().collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = SendAncillaryBuffer::new(&mut space);
-    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(&descriptors)) {
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
         return Err(Errno::NOBUFS);
     }
     let sent = retry_on_intr(|| {
@@ -67,11 +69,11 @@ pub fn send(
     }
 }
 
-/// Takes the next message and the descriptor that came with it, without waiting: `None` when
+/// Takes the next message and the descriptors that came with it, without waiting: `None` when
 /// there is none now, an empty message when the other end is gone.
-pub fn receive(channel: impl AsFd) -> rustix::io::Result<Option<(Vec<u8>, Option<OwnedFd>)>> {
+pub fn receive(channel: impl AsFd) -> rustix::io::Result<Option<(Vec<u8>, Vec<OwnedFd>)>> {
     let mut message = vec![0; MAX_MESSAGE];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = retry_on_intr(|| {
         rustix::net::recvmsg(
@@ -89,11 +91,52 @@ pub fn receive(channel: impl AsFd) -> rustix::io::Result<Option<(Vec<u8>, Option
         Err(errno) => return Err(errno),
     };
     message.truncate(length);
-    let descriptor = ancillary.drain().find_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
-        _ => None,
-    });
-    Ok(Some((message, descriptor)))
+    let mut descriptors = Vec::new();
+    for part in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = part {
+            descriptors.extend(received);
+        }
+    }
+    Ok(Some((message, descriptors)))
+}
+
+/// How a child ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The status as `waitpid` reports it.
+    pub status: i32,
+    /// The most memory it had at a time, in bytes.
+    pub peak: u64,
+}
+
+/// Takes the status of a child that has ended from the system: `None` while it runs.
+///
+/// # Errors
+/// `ECHILD` when there is no such child, or somebody else has taken its status.
+pub fn reap(pid: u32) -> rustix::io::Result<Option<Ended>> {
+    let mut status = 0;
+    // SAFETY: a C struct of integers, for which zero is a value.
+    let mut usage: libc::rusage = unsafe { core::mem::zeroed() };
+    // rustix has no wait that tells what the child used.
+    let reaped = retry_on_intr(|| {
+        // SAFETY: both pointers lead to locals that outlive the call.
+        let pid = unsafe {
+            libc::wait4(
+                pid.cast_signed(),
+                &raw mut status,
+                libc::WNOHANG,
+                &raw mut usage,
+            )
+        };
+        if pid >= 0 { Ok(pid) } else { Err(last_errno()) }
+    })?;
+    // Linux counts it in KiB.
+    let peak = u64::try_from(usage.ru_maxrss).unwrap_or(0) << 10;
+    Ok((reaped != 0).then_some(Ended { status, peak }))
+}
+
+fn last_errno() -> Errno {
+    Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL)
 }
 
 /// The number by which a child knows that its standard input is the channel it was started with.
@@ -148,7 +191,7 @@ fn set(fd: BorrowedFd<'_>, command: i32, value: i32) -> rustix::io::Result<()> {
     if unsafe { libc::fcntl(fd.as_raw_fd(), command, value) } == 0 {
         Ok(())
     } else {
-        Err(Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL))
+        Err(last_errno())
     }
 }
 
@@ -157,16 +200,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn messages_stay_whole_and_carry_a_descriptor() {
+    fn a_child_is_reaped_once() {
+        let child = std::process::Command::new("true").spawn().unwrap();
+        let ended = loop {
+            if let Some(ended) = reap(child.id()).unwrap() {
+                break ended;
+            }
+            std::thread::yield_now();
+        };
+        assert!(ended.status == 0 && ended.peak > 0, "{ended:?}");
+        assert_eq!(reap(child.id()), Err(Errno::CHILD));
+    }
+
+    #[test]
+    fn messages_stay_whole_and_carry_descriptors() {
         let (ours, theirs) = channel().unwrap();
         assert!(receive(&ours).unwrap().is_none(), "nothing was sent yet");
         let file = std::fs::File::open("/dev/null").unwrap();
-        send(&theirs, b"one", None).unwrap();
-        send(&theirs, b"two", Some(file.as_fd())).unwrap();
+        send(&theirs, b"one", &[]).unwrap();
+        send(&theirs, b"two", &[file.as_fd(), file.as_fd()]).unwrap();
         assert_eq!(receive(&ours).unwrap().unwrap().0, b"one");
-        let (message, descriptor) = receive(&ours).unwrap().unwrap();
-        assert_eq!(message, b"two");
-        assert!(descriptor.is_some());
+        let (message, descriptors) = receive(&ours).unwrap().unwrap();
+        assert_eq!((message.as_slice(), descriptors.len()), (&b"two"[..], 2));
         drop(theirs);
         assert_eq!(receive(&ours).unwrap().unwrap().0, b"", "the end");
     }
@@ -174,8 +229,8 @@ mod tests {
     #[test]
     fn the_longest_message_waits_for_nobody() {
         let (ours, theirs) = channel().unwrap();
-        send(&theirs, b"started", None).unwrap();
-        send(&theirs, &vec![7; MAX_MESSAGE], None).unwrap();
+        send(&theirs, b"started", &[]).unwrap();
+        send(&theirs, &vec![7; MAX_MESSAGE], &[]).unwrap();
         receive(&ours).unwrap().unwrap();
         assert_eq!(receive(&ours).unwrap().unwrap().0.len(), MAX_MESSAGE);
     }

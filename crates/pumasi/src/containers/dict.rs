@@ -1,0 +1,809 @@
+//! A dictionary in order of insertion, as the untyped face that both languages build on.
+//!
+//! ```text
+//! header --O_ROOT--> TABLE: entries (hash, key, original, value) in order of insertion,
+//!                    index of 64-bit slots: hash's upper half(32) | entry + 1 (32)
+//! ```
+//!
+//! The design is CPython's compact dict (R. Hettinger): a dense array of entries and an index of
+//! open addressing with linear probing. A key is compared in its canonical form (`key`); the
+//! `original` is there when the key as the user gave it has another form (1.0 for 1).
+//!
+//! DICT-1: the commit word of an insertion is `used`; of an overwrite, the value's cell; of a
+//! removal, the key's cell, which becomes a tombstone; of a new table, the root cell in the
+//! header. The index, `live` and `tail` are caches that the log renews after the commit.
+//! DICT-2: an index slot once set is only ever cleared with its table: removed entries stay
+//! reachable as tombstones until the table is renewed, so that no probe ends too early.
+//! DICT-3: `O_AUX` counts changes of the key set; iteration compares it.
+//!
+//! A table is renewed under the lock, when its entries are used up: 32 bytes are copied for each
+//! live entry. Large tables are allocated before the lock is taken.
+
+use core::sync::atomic::Ordering;
+
+use crate::containers::key::Key;
+use crate::containers::list::{release, replace_cell};
+use crate::containers::snapshot::Snapshot;
+use crate::error::{Error, Result};
+use crate::heap::cell::{Cell, Tag};
+use crate::heap::layout::{COPY_LIMIT, O_AUX, O_ROOT};
+use crate::heap::log::Action;
+use crate::heap::node::{
+    Form, N_LENGTH, NewNode, TABLE_ENTRIES, TABLE_ENTRY, TABLE_INDEX, TABLE_LIVE, TABLE_TAIL,
+};
+use crate::heap::object::{Held, Kind, ObjectRef};
+use crate::heap::value::{Fetch, Prepared};
+use crate::heap::{Heap, Local};
+use crate::observer::Op;
+use crate::sys::{Host, Real};
+
+/// A table of this many bytes or more is allocated before the lock is taken.
+const LARGE: u64 = 32 * 1024;
+const BATCH: usize = 4096;
+
+/// A shared dictionary of any values.
+pub struct RawDict<H: Host = Real> {
+    object: ObjectRef<H>,
+}
+
+impl<H: Host> Clone for RawDict<H> {
+    fn clone(&self) -> Self {
+        RawDict {
+            object: self.object.clone(),
+        }
+    }
+}
+
+/// What a copy or an iteration is to hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Keys, as they were given.
+    Keys,
+    /// Values.
+    Values,
+    /// Keys and values in turn.
+    Items,
+}
+
+/// A number that can be added to in place.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Number {
+    /// An integer.
+    Int(i64),
+    /// A float.
+    Float(f64),
+}
+
+/// The table, read once.
+#[derive(Clone, Copy)]
+struct Table {
+    off: u64,
+    capacity: u64,
+    used: u64,
+    index: u64,
+    mask: u64,
+}
+
+impl Table {
+    #[inline(always)]
+    fn entry(&self, i: u64) -> u64 {
+        self.off + TABLE_ENTRIES + i * TABLE_ENTRY
+    }
+}
+
+/// Entries of a table whose index has 2^`bits` slots: two thirds, as in CPython.
+const fn capacity(bits: u64) -> u64 {
+    (2 << bits) / 3
+}
+
+const fn table_bytes(bits: u64) -> u64 {
+    TABLE_ENTRIES + capacity(bits) * TABLE_ENTRY + (8 << bits)
+}
+
+const FIRST_BITS: u64 = 3;
+
+impl<H: Host> RawDict<H> {
+    /// An empty dictionary.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn create(heap: &Heap<H>) -> Result<Self> {
+        let local = heap.local()?;
+        let table = new_table(heap, local, FIRST_BITS)?;
+        let root = (table.cell(), table.block);
+        table.used();
+        let object = heap.create_object(Kind::Dict, 0, Some(root), 0)?;
+        Ok(RawDict { object })
+    }
+
+    /// The dictionary that a handle leads to.
+    ///
+    /// # Errors
+    /// [`Error::TypeMismatch`] when it is something else.
+    pub fn from_object(object: ObjectRef<H>) -> Result<Self> {
+        object.expect(Kind::Dict)?;
+        Ok(RawDict { object })
+    }
+
+    /// The handle.
+    #[inline(always)]
+    pub fn object(&self) -> &ObjectRef<H> {
+        &self.object
+    }
+
+    #[inline(always)]
+    fn heap(&self) -> &Heap<H> {
+        self.object.heap()
+    }
+
+    #[inline(always)]
+    fn enter(&self, op: Op, section: &'static str) -> Result<Held<'_, H>> {
+        self.heap().enter(&self.object, op, section)
+    }
+
+    // ---- reading ---------------------------------------------------------------------------
+
+    /// How many keys there are.
+    ///
+    /// # Errors
+    /// As every operation: [`Error::StaleReference`], [`Error::Corrupt`], [`Error::WouldBlock`].
+    pub fn len(&self) -> Result<usize> {
+        let held = self.enter(Op::Len, "dict.len")?;
+        let table = table(&held)?;
+        Ok(held.heap.get(table.off + TABLE_LIVE) as usize)
+    }
+
+    /// Whether there is none.
+    ///
+    /// # Errors
+    /// As [`RawDict::len`].
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The value under a key.
+    ///
+    /// # Errors
+    /// As [`RawDict::len`].
+    #[inline]
+    pub fn get(&self, key: &Key<'_>, out: &mut Fetch<H>) -> Result<Option<Cell>> {
+        let held = self.enter(Op::Get, "dict.get")?;
+        let table = table(&held)?;
+        let Some(entry) = find(&held, table, key)? else {
+            return Ok(None);
+        };
+        let cell = Cell(held.heap.get(entry + 24));
+        held.heap.fetch(held.local, entry, cell, out).map(Some)
+    }
+
+    /// Whether the key is there.
+    ///
+    /// # Errors
+    /// As [`RawDict::len`].
+    pub fn contains(&self, key: &Key<'_>) -> Result<bool> {
+        let held = self.enter(Op::Contains, "dict.contains")?;
+        let table = table(&held)?;
+        Ok(find(&held, table, key)?.is_some())
+    }
+
+    /// The version: it changes with every change of the dictionary.
+    pub fn version(&self) -> u64 {
+        self.object.version()
+    }
+
+    /// The version of the key set: it changes when a key comes or goes.
+    pub fn keys_version(&self) -> u64 {
+        self.heap().get(self.object.offset() + O_AUX)
+    }
+
+    /// A consistent copy.
+    ///
+    /// # Errors
+    /// As [`RawDict::len`].
+    pub fn snapshot(&self, part: Part) -> Result<Snapshot<H>> {
+        let mut snapshot = Snapshot::new();
+        let mut fetch = Fetch::new();
+        'again: for round in 0.. {
+            snapshot.clear();
+            let (mut version, mut next) = (None, 0);
+            loop {
+                let held = self.enter(Op::Snapshot, "dict.snapshot")?;
+                let table = table(&held)?;
+                if *version.get_or_insert(held.version()) != held.version() {
+                    continue 'again;
+                }
+                // A dictionary that changes all the time is copied in one hold in the end.
+                let most = if round < 3 { BATCH } else { usize::MAX };
+                let until = table.used.min(next + most as u64);
+                for entry in (next..until).map(|i| table.entry(i)) {
+                    if Cell(held.heap.get(entry + 8)) == Cell::TOMBSTONE {
+                        continue;
+                    }
+                    if part != Part::Values {
+                        let key = key_cell(&held, entry);
+                        let cell = held.heap.fetch(held.local, entry, key, &mut fetch)?;
+                        snapshot.push(cell, &mut fetch);
+                    }
+                    if part != Part::Keys {
+                        let value = Cell(held.heap.get(entry + 24));
+                        let cell = held.heap.fetch(held.local, entry, value, &mut fetch)?;
+                        snapshot.push(cell, &mut fetch);
+                    }
+                }
+                next = until;
+                snapshot.version = held.version();
+                if next == table.used {
+                    drop(held);
+                    return snapshot.finish();
+                }
+            }
+        }
+        unreachable!("the loop above ends by returning")
+    }
+
+    /// One step of an iteration: the entry at or after `position`, which is then set behind it.
+    /// `backwards` starts from `u64::MAX` and goes down. `None` at the end.
+    ///
+    /// # Errors
+    /// [`Error::Modified`] when the key set no longer has `keys_version`; as [`RawDict::len`].
+    pub fn next_entry(
+        &self,
+        position: &mut u64,
+        keys_version: u64,
+        backwards: bool,
+        key: Option<&mut Fetch<H>>,
+        value: Option<&mut Fetch<H>>,
+    ) -> Result<Option<(Cell, Cell)>> {
+        let held = self.enter(Op::Iterate, "dict.iterate")?;
+        if held.heap.get(held.object + O_AUX) != keys_version {
+            return Err(Error::Modified {
+                what: "dictionary changed size during iteration",
+            });
+        }
+        let table = table(&held)?;
+        let mut i = (*position).min(table.used);
+        let entry = loop {
+            if backwards {
+                if i == 0 {
+                    *position = 0;
+                    return Ok(None);
+                }
+                i -= 1;
+            } else if i == table.used {
+                *position = i;
+                return Ok(None);
+            }
+            let entry = table.entry(i);
+            if !backwards {
+                i += 1;
+            }
+            if Cell(held.heap.get(entry + 8)) != Cell::TOMBSTONE {
+                break entry;
+            }
+        };
+        let mut found = (Cell::NONE, Cell::NONE);
+        if let Some(out) = key {
+            found.0 = held
+                .heap
+                .fetch(held.local, entry, key_cell(&held, entry), out)?;
+        }
+        if let Some(out) = value {
+            let cell = Cell(held.heap.get(entry + 24));
+            found.1 = held.heap.fetch(held.local, entry, cell, out)?;
+        }
+        *position = i;
+        Ok(Some(found))
+    }
+
+    // ---- changing --------------------------------------------------------------------------
+
+    /// Sets the value under a key. `original` is the key as the user gave it, where that differs
+    /// from its canonical form; it is used only when the key is new.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], and as [`RawDict::len`]; the values stay with the caller.
+    #[inline]
+    pub fn insert(
+        &self,
+        key: &Key<'_>,
+        mut original: Option<&mut Prepared<'_, H>>,
+        value: &mut Prepared<'_, H>,
+    ) -> Result<()> {
+        loop {
+            let mut held = self.enter(Op::Set, "dict.set")?;
+            let table = table(&held)?;
+            if let Some(entry) = find(&held, table, key)? {
+                held.changed();
+                return replace_cell(&mut held, entry + 24, value);
+            }
+            if self.insert_new(held, key, original.as_deref_mut(), value)? {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Sets the value only if the key is new. The value that was there, else `None`.
+    ///
+    /// # Errors
+    /// As [`RawDict::insert`].
+    pub fn setdefault(
+        &self,
+        key: &Key<'_>,
+        mut original: Option<&mut Prepared<'_, H>>,
+        value: &mut Prepared<'_, H>,
+        out: &mut Fetch<H>,
+    ) -> Result<Option<Cell>> {
+        loop {
+            let held = self.enter(Op::SetDefault, "dict.setdefault")?;
+            let table = table(&held)?;
+            if let Some(entry) = find(&held, table, key)? {
+                let cell = Cell(held.heap.get(entry + 24));
+                return held.heap.fetch(held.local, entry, cell, out).map(Some);
+            }
+            if self.insert_new(held, key, original.as_deref_mut(), value)? {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Sets the value if what is under the key is still `expected` (`None`: no such key), as a
+    /// `get` found it. `false` when it is not.
+    ///
+    /// # Errors
+    /// As [`RawDict::insert`].
+    pub fn insert_if(
+        &self,
+        key: &Key<'_>,
+        expected: Option<Cell>,
+        original: Option<&mut Prepared<'_, H>>,
+        value: &mut Prepared<'_, H>,
+    ) -> Result<bool> {
+        let mut held = self.enter(Op::Update, "dict.update")?;
+        let table = table(&held)?;
+        match (find(&held, table, key)?, expected) {
+            (Some(entry), Some(cell)) if held.heap.get(entry + 24) == cell.bits() => {
+                held.changed();
+                replace_cell(&mut held, entry + 24, value)?;
+                Ok(true)
+            }
+            // Not inserted after all: the key came while the lock was given up.
+            (None, None) => self.insert_new(held, key, original, value),
+            _ => Ok(false),
+        }
+    }
+
+    /// Adds to the number under a key, which counts from 0 when it is missing; the sum.
+    ///
+    /// # Errors
+    /// [`Error::NotANumber`] when there is something else, or the sum needs more than 64 bits;
+    /// as [`RawDict::insert`].
+    #[inline]
+    pub fn add(
+        &self,
+        key: &Key<'_>,
+        mut original: Option<&mut Prepared<'_, H>>,
+        n: Number,
+    ) -> Result<Number> {
+        loop {
+            let mut held = self.enter(Op::Add, "dict.add")?;
+            let table = table(&held)?;
+            let Some(entry) = find(&held, table, key)? else {
+                let mut value = prepare_number(self.heap(), n)?;
+                if self.insert_new(held, key, original.as_deref_mut(), &mut value)? {
+                    return Ok(n);
+                }
+                continue;
+            };
+            let sum = sum(&held, Cell(held.heap.get(entry + 24)), n)?;
+            let mut value = prepare_number(self.heap(), sum)?;
+            held.changed();
+            replace_cell(&mut held, entry + 24, &mut value)?;
+            return Ok(sum);
+        }
+    }
+
+    /// Takes a key out; its value, or `None` when it is not there.
+    ///
+    /// # Errors
+    /// As [`RawDict::len`].
+    pub fn remove(&self, key: &Key<'_>, out: &mut Fetch<H>) -> Result<Option<Cell>> {
+        let mut held = self.enter(Op::Pop, "dict.pop")?;
+        let table = table(&held)?;
+        let Some(entry) = find(&held, table, key)? else {
+            return Ok(None);
+        };
+        let cell = Cell(held.heap.get(entry + 24));
+        let cell = held.heap.fetch(held.local, entry, cell, out)?;
+        remove_entry(&mut held, table, entry)?;
+        Ok(Some(cell))
+    }
+
+    /// Takes the newest entry out; `None` when there is none.
+    ///
+    /// # Errors
+    /// As [`RawDict::len`].
+    pub fn popitem(
+        &self,
+        key: &mut Fetch<H>,
+        value: &mut Fetch<H>,
+    ) -> Result<Option<(Cell, Cell)>> {
+        let mut held = self.enter(Op::Pop, "dict.pop")?;
+        let table = table(&held)?;
+        // Nothing lives at or above `tail`: without it, emptying a dictionary from its end would
+        // walk over all its tombstones every time.
+        let tail = held.heap.get(table.off + TABLE_TAIL).min(table.used);
+        for i in (0..tail).rev() {
+            let entry = table.entry(i);
+            if Cell(held.heap.get(entry + 8)) == Cell::TOMBSTONE {
+                continue;
+            }
+            let found = (
+                held.heap
+                    .fetch(held.local, entry, key_cell(&held, entry), key)?,
+                held.heap
+                    .fetch(held.local, entry, Cell(held.heap.get(entry + 24)), value)?,
+            );
+            remove_entry(&mut held, table, entry)?;
+            held.host()
+                .store64(table.off + TABLE_TAIL, i, Ordering::Relaxed);
+            return Ok(Some(found));
+        }
+        held.host()
+            .store64(table.off + TABLE_TAIL, 0, Ordering::Relaxed);
+        Ok(None)
+    }
+
+    /// Removes everything.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], and as [`RawDict::len`].
+    pub fn clear(&self) -> Result<()> {
+        let mut held = self.enter(Op::Clear, "dict.clear")?;
+        let old = Cell(held.heap.get(held.object + O_ROOT));
+        let new = new_table(held.heap, held.local, FIRST_BITS)?;
+        held.changed();
+        keys_changed(&held);
+        held.commit(
+            held.object + O_ROOT,
+            new.cell().bits(),
+            &[Action::Publish(new.block), Action::Destroy(old)],
+        )?;
+        new.used();
+        Ok(())
+    }
+
+    /// Inserts a key that is not there, renewing the table when it is full. `false`, with nothing
+    /// done, when the key came while the lock was given up.
+    fn insert_new<'s>(
+        &'s self,
+        mut held: Held<'s, H>,
+        key: &Key<'_>,
+        original: Option<&mut Prepared<'_, H>>,
+        value: &mut Prepared<'_, H>,
+    ) -> Result<bool> {
+        let heap = held.heap;
+        let mut given_up = false;
+        let mut canonical = match key.inline() {
+            Some(cell) => Prepared::inline(heap, cell),
+            // A long key is copied before the lock is taken, if anybody has such a key.
+            None if key.bytes().len() as u64 > COPY_LIMIT => {
+                drop(held);
+                given_up = true;
+                let canonical = heap.prepare_bytes(key.tag(), key.bytes())?;
+                held = self.enter(Op::Set, "dict.set")?;
+                canonical
+            }
+            None => heap.prepare_bytes(key.tag(), key.bytes())?,
+        };
+        let mut spare = None;
+        loop {
+            let table = table(&held)?;
+            if given_up && find(&held, table, key)?.is_some() {
+                return Ok(false);
+            }
+            if table.used < table.capacity {
+                insert_entry(
+                    &mut held,
+                    table,
+                    key.hash(),
+                    &mut canonical,
+                    original,
+                    value,
+                )?;
+                return Ok(true);
+            }
+            let bits = bits_for(&held, table);
+            match spare.take() {
+                Some((node, size)) if size == bits => renew(&mut held, table, node)?,
+                _ if table_bytes(bits) < LARGE => {
+                    let node = new_table(heap, held.local, bits)?;
+                    renew(&mut held, table, node)?;
+                }
+                _ => {
+                    drop(held);
+                    given_up = true;
+                    spare = Some((new_table(heap, heap.local()?, bits)?, bits));
+                    held = self.enter(Op::Set, "dict.set")?;
+                }
+            }
+        }
+    }
+}
+
+// ---- the table ---------------------------------------------------------------------------------
+
+#[inline(always)]
+fn table<H: Host>(held: &Held<'_, H>) -> Result<Table> {
+    let off = held.root()?.off;
+    let (form, entries) = held.heap.node(off)?;
+    let (used, bits) = (
+        held.heap.get(off + N_LENGTH),
+        held.heap.get(off + TABLE_INDEX),
+    );
+    if form != Form::Table || used > entries || bits > 40 || entries != capacity(bits) {
+        return Err(Error::corrupt(off, "not a table"));
+    }
+    Ok(Table {
+        off,
+        capacity: entries,
+        used,
+        index: off + TABLE_ENTRIES + entries * TABLE_ENTRY,
+        mask: (1 << bits) - 1,
+    })
+}
+
+/// The offset of the key's entry.
+#[inline(always)]
+fn find<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) -> Result<Option<u64>> {
+    let hash = key.hash();
+    let mut slot = hash & table.mask;
+    for _ in 0..=table.mask {
+        let word = held.heap.get(table.index + slot * 8);
+        if word == 0 {
+            return Ok(None);
+        }
+        if word >> 32 == hash >> 32 {
+            let i = (word & 0xffff_ffff).wrapping_sub(1);
+            if i < table.used {
+                let entry = table.entry(i);
+                if same_key(held, entry, key)? {
+                    return Ok(Some(entry));
+                }
+            }
+        }
+        slot = (slot + 1) & table.mask;
+    }
+    Ok(None)
+}
+
+#[inline(always)]
+fn same_key<H: Host>(held: &Held<'_, H>, entry: u64, key: &Key<'_>) -> Result<bool> {
+    let cell = Cell(held.heap.get(entry + 8));
+    match key.inline() {
+        Some(inline) => Ok(cell == inline),
+        None if cell.is_inline() || cell.tag() != key.tag() => Ok(false),
+        None => {
+            Ok(held.heap.get(entry) == key.hash() && held.heap.value_equals(cell, key.bytes())?)
+        }
+    }
+}
+
+/// The key as the user gave it.
+fn key_cell<H: Host>(held: &Held<'_, H>, entry: u64) -> Cell {
+    let original = Cell(held.heap.get(entry + 16));
+    if original == Cell::EMPTY {
+        Cell(held.heap.get(entry + 8))
+    } else {
+        original
+    }
+}
+
+#[inline]
+fn keys_changed<H: Host>(held: &Held<'_, H>) {
+    let at = held.object + O_AUX;
+    let version = held.heap.get(at);
+    held.host()
+        .store64(at, version.wrapping_add(1), Ordering::Relaxed);
+}
+
+fn new_table<'a, H: Host>(
+    heap: &'a Heap<H>,
+    local: &'static Local,
+    bits: u64,
+) -> Result<NewNode<'a, H>> {
+    let entries = capacity(bits);
+    let node = heap.new_node(local, Form::Table, entries, table_bytes(bits))?;
+    node.set(TABLE_LIVE, 0);
+    node.set(TABLE_TAIL, 0);
+    node.set(TABLE_INDEX, bits);
+    let index = node.block.off + TABLE_ENTRIES + entries * TABLE_ENTRY;
+    heap.host().zero_words(index, 1 << bits);
+    Ok(node)
+}
+
+/// The size of the index of the next table: the same when half of the entries are tombstones.
+fn bits_for<H: Host>(held: &Held<'_, H>, table: Table) -> u64 {
+    let live = held.heap.get(table.off + TABLE_LIVE);
+    let mut bits = FIRST_BITS;
+    while capacity(bits) < live + live / 2 + 2 {
+        bits += 1;
+    }
+    bits
+}
+
+/// Copies the live entries into a new table and puts it in the place of the old one.
+fn renew<H: Host>(held: &mut Held<'_, H>, table: Table, node: NewNode<'_, H>) -> Result<()> {
+    let heap = held.heap;
+    let off = node.block.off;
+    let bits = heap.get(off + TABLE_INDEX);
+    let (mut n, mask) = (0, (1 << bits) - 1);
+    let index = off + TABLE_ENTRIES + capacity(bits) * TABLE_ENTRY;
+    for i in 0..table.used {
+        let from = table.entry(i);
+        if Cell(heap.get(from + 8)) == Cell::TOMBSTONE {
+            continue;
+        }
+        if n == capacity(bits) {
+            return Err(Error::corrupt(table.off, "more live entries than it says"));
+        }
+        let to = TABLE_ENTRIES + n * TABLE_ENTRY;
+        let hash = heap.get(from);
+        node.set(to, hash);
+        for word in [8, 16, 24] {
+            node.set(to + word, heap.get(from + word));
+        }
+        let slot = free_slot(heap, index, mask, hash)?;
+        heap.host()
+            .store64(slot, index_word(hash, n), Ordering::Relaxed);
+        n += 1;
+    }
+    node.set(N_LENGTH, n);
+    node.set(TABLE_LIVE, n);
+    node.set(TABLE_TAIL, n);
+    let old = held.root()?;
+    held.commit(
+        held.object + O_ROOT,
+        node.cell().bits(),
+        &[Action::Publish(node.block), Action::FreeNode(old)],
+    )?;
+    node.used();
+    Ok(())
+}
+
+#[inline(always)]
+fn index_word(hash: u64, entry: u64) -> u64 {
+    (hash & !0xffff_ffff) | (entry + 1)
+}
+
+#[inline(always)]
+fn free_slot<H: Host>(heap: &Heap<H>, index: u64, mask: u64, hash: u64) -> Result<u64> {
+    let mut slot = hash & mask;
+    for _ in 0..=mask {
+        let at = index + slot * 8;
+        if heap.get(at) == 0 {
+            return Ok(at);
+        }
+        slot = (slot + 1) & mask;
+    }
+    Err(Error::corrupt(index, "an index without a free slot"))
+}
+
+#[inline]
+fn insert_entry<H: Host>(
+    held: &mut Held<'_, H>,
+    table: Table,
+    hash: u64,
+    key: &mut Prepared<'_, H>,
+    original: Option<&mut Prepared<'_, H>>,
+    value: &mut Prepared<'_, H>,
+) -> Result<()> {
+    let host = held.host();
+    let entry = table.entry(table.used);
+    let slot = free_slot(held.heap, table.index, table.mask, hash)?;
+    let live = held.heap.get(table.off + TABLE_LIVE);
+    host.store64(entry, hash, Ordering::Relaxed);
+    host.store64(entry + 8, key.cell().bits(), Ordering::Relaxed);
+    let as_given = original.as_ref().map_or(Cell::EMPTY, |o| o.cell());
+    host.store64(entry + 16, as_given.bits(), Ordering::Relaxed);
+    host.store64(entry + 24, value.cell().bits(), Ordering::Relaxed);
+    // Too high is harmless, so it may come before the commit.
+    host.store64(table.off + TABLE_TAIL, table.used + 1, Ordering::Relaxed);
+    held.changed();
+    keys_changed(held);
+    let none = Action::Store(0, 0);
+    let mut actions = [
+        Action::Store(slot, index_word(hash, table.used)),
+        Action::Store(table.off + TABLE_LIVE, live + 1),
+        none,
+        none,
+        none,
+    ];
+    let mut n = 2;
+    let publish = [
+        key.publish(),
+        original.as_ref().and_then(|o| o.publish()),
+        value.publish(),
+    ];
+    for action in publish.into_iter().flatten() {
+        actions[n] = action;
+        n += 1;
+    }
+    held.commit(table.off + N_LENGTH, table.used + 1, &actions[..n])?;
+    key.stored();
+    value.stored();
+    if let Some(original) = original {
+        original.stored();
+    }
+    Ok(())
+}
+
+fn remove_entry<H: Host>(held: &mut Held<'_, H>, table: Table, entry: u64) -> Result<()> {
+    let live = held.heap.get(table.off + TABLE_LIVE);
+    let mut actions = vec![Action::Store(
+        table.off + TABLE_LIVE,
+        live.saturating_sub(1),
+    )];
+    for word in [8, 16, 24] {
+        actions.extend(release(held, Cell(held.heap.get(entry + word)))?);
+    }
+    held.changed();
+    keys_changed(held);
+    held.commit(entry + 8, Cell::TOMBSTONE.bits(), &actions)
+}
+
+// ---- numbers -----------------------------------------------------------------------------------
+
+#[inline(always)]
+fn prepare_number<H: Host>(heap: &Heap<H>, n: Number) -> Result<Prepared<'_, H>> {
+    match n {
+        Number::Int(i) => heap.prepare_int(i),
+        Number::Float(f) => heap.prepare_float(f),
+    }
+}
+
+#[inline(always)]
+fn sum<H: Host>(held: &Held<'_, H>, cell: Cell, n: Number) -> Result<Number> {
+    if let (Tag::Int, Number::Int(n)) = (cell.tag(), n) {
+        // 60 bits and 64 bits can overflow 64.
+        return cell
+            .as_int()
+            .checked_add(n)
+            .map(Number::Int)
+            .ok_or(Error::NotANumber);
+    }
+    sum_slowly(held, cell, n)
+}
+
+#[cold]
+fn sum_slowly<H: Host>(held: &Held<'_, H>, cell: Cell, n: Number) -> Result<Number> {
+    let old = match cell {
+        Cell::FALSE => Number::Int(0),
+        Cell::TRUE => Number::Int(1),
+        _ => match cell.tag() {
+            Tag::Int => Number::Int(cell.as_int()),
+            Tag::Float => {
+                let mut out = Fetch::new();
+                held.heap.fetch(held.local, 0, cell, &mut out)?;
+                Number::Float(out.float())
+            }
+            Tag::BigInt => {
+                let mut out = Fetch::new();
+                held.heap.fetch(held.local, 0, cell, &mut out)?;
+                let bytes: [u8; 8] = out.bytes().try_into().map_err(|_| Error::NotANumber)?;
+                Number::Int(i64::from_le_bytes(bytes))
+            }
+            _ => return Err(Error::NotANumber),
+        },
+    };
+    let float = |n| match n {
+        // An integer of over 53 bits is rounded, as Python's addition does.
+        Number::Int(i) => i as f64,
+        Number::Float(f) => f,
+    };
+    match (old, n) {
+        (Number::Int(a), Number::Int(b)) => {
+            a.checked_add(b).map(Number::Int).ok_or(Error::NotANumber)
+        }
+        (a, b) => Ok(Number::Float(float(a) + float(b))),
+    }
+}

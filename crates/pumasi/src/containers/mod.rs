@@ -1,0 +1,15 @@
+//! Containers that processes share.
+
+mod buffer;
+mod dict;
+mod key;
+mod list;
+mod slice;
+mod snapshot;
+
+pub use buffer::RawBuffer;
+pub use dict::{Number, Part, RawDict};
+pub use key::Key;
+pub use list::RawList;
+pub use slice::{Slice, Span};
+pub use snapshot::{ItemRef, Snapshot};

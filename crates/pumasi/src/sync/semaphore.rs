@@ -1,0 +1,310 @@
+//! Semaphore, a plain count; BoundedSemaphore, which knows who holds its permits.
+//!
+//! A Semaphore is one word, `O_THREAD`, that sleepers wait at while it is 0. `O_DEPTH` counts
+//! who may be asleep; a waiter that is killed leaves it too high, which costs its releasers a
+//! system call and nothing else.
+//!
+//! A BoundedSemaphore has a node with one 64-bit cell per participant: how many permits it
+//! holds. That is the truth; the number of free permits (`O_AUX`) is a cache. Cell 0 has the
+//! permits of those who left in order with them. Both words change under the internal lock, the
+//! cell being the commit word. Sleepers wait at `O_THREAD`, which every release changes. If a
+//! holder dies, `heap::estate` empties its cell and wakes everyone.
+
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::heap::estate::KEEP_ON_DEATH;
+use crate::heap::layout::{BUFFER_DATA, MAX_PARTICIPANTS, O_AUX, O_DEPTH, O_META, O_THREAD};
+use crate::heap::lock;
+use crate::heap::log::Action;
+use crate::heap::node::Form;
+use crate::heap::object::{Held, Kind, ObjectRef};
+use crate::observer::Op;
+use crate::sync::lock::{after, before, face, mark_signal};
+use crate::sync::{Acquired, OnDeath};
+use crate::sys::{Host, Real};
+
+/// The most permits a semaphore can have, as in multiprocessing.
+const MOST: u32 = i32::MAX as u32;
+
+const FIRST_SLICE: Duration = Duration::from_millis(1);
+const LAST_SLICE: Duration = Duration::from_millis(50);
+
+/// A count that cannot go below zero.
+pub struct RawSemaphore<H: Host = Real> {
+    object: ObjectRef<H>,
+}
+
+/// A count of permits that cannot go above its first value.
+pub struct RawBoundedSemaphore<H: Host = Real> {
+    object: ObjectRef<H>,
+}
+
+face!(RawSemaphore, Kind::Semaphore);
+face!(RawBoundedSemaphore, Kind::BoundedSemaphore);
+
+/// Sleeps at the word `at` of an object while it has `seen`, in slices, until `ready` is done or
+/// the time is up. `between` is called after each slice that ended without a change.
+pub(crate) fn wait_until<H: Host, T>(
+    object: &ObjectRef<H>,
+    timeout: Option<Duration>,
+    mut ready: impl FnMut() -> Result<Option<T>>,
+    seen: impl Fn() -> u32,
+    mut between: impl FnMut(),
+) -> Result<Option<T>> {
+    let (heap, host) = (object.heap(), object.heap().host());
+    let (word, sleepers) = (object.offset() + O_THREAD, object.offset() + O_DEPTH);
+    let mut spins = 0;
+    let mut started = None;
+    let mut slice = FIRST_SLICE;
+    loop {
+        let now = seen();
+        if let Some(done) = ready()? {
+            return Ok(Some(done));
+        }
+        if timeout == Some(Duration::ZERO) {
+            return Ok(None);
+        }
+        if spins < host.spins() {
+            spins += 1;
+            core::hint::spin_loop();
+            continue;
+        }
+        if !lock::waiting_allowed() {
+            return Err(Error::WouldBlock);
+        }
+        let time = host.now();
+        let since = *started.get_or_insert(time);
+        let left = timeout.map_or(LAST_SLICE, |t| t.saturating_sub(time.saturating_sub(since)));
+        if left.is_zero() {
+            return Ok(None);
+        }
+        host.add32(sleepers, 1);
+        // Whoever changes the word from here on sees a sleeper; a change before ends the sleep
+        // at once, for the word is no longer what was seen.
+        host.futex_wait(word, now, slice.min(left));
+        host.add32(sleepers, 1u32.wrapping_neg());
+        lock::check()?;
+        if seen() == now {
+            slice = (slice * 2).min(LAST_SLICE);
+            between();
+        }
+        let _ = heap;
+    }
+}
+
+/// Wakes sleepers of an object, if there may be any.
+pub(crate) fn wake<H: Host>(object: &ObjectRef<H>, n: u32) {
+    let host = object.heap().host();
+    if host.load32(object.offset() + O_DEPTH, Ordering::SeqCst) != 0 {
+        host.futex_wake(object.offset() + O_THREAD, n);
+    }
+}
+
+fn too_many() -> Error {
+    Error::NotHeld {
+        what: "semaphore or lock released too many times",
+    }
+}
+
+impl<H: Host> RawSemaphore<H> {
+    /// A semaphore with `value` permits.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for more than 2147483647; [`Error::OutOfMemory`].
+    pub fn create(heap: &Heap<H>, value: u32) -> Result<Self> {
+        check_value(value)?;
+        let object = heap.create_object(Kind::Semaphore, value, None, 0)?;
+        heap.host()
+            .store32(object.offset() + O_THREAD, value, Ordering::Release);
+        Ok(RawSemaphore { object })
+    }
+
+    /// Takes a permit, waiting at most `timeout` (`None`: for ever; zero: not at all).
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] where this thread may not wait, and what its check says.
+    #[inline]
+    pub fn acquire(&self, timeout: Option<Duration>) -> Result<Acquired> {
+        let told = before(&self.object, Op::Acquire);
+        let host = self.heap().host();
+        let at = self.at(O_THREAD);
+        let seen = || host.load32(at, Ordering::Acquire);
+        let take = || {
+            let mut value = seen();
+            while value > 0 {
+                match host.cas32(at, value, value - 1) {
+                    Ok(_) => return Ok(Some(())),
+                    Err(found) => value = found,
+                }
+            }
+            Ok(None)
+        };
+        let taken = match take()? {
+            Some(()) => Some(()),
+            None => wait_until(&self.object, timeout, take, || 0, || {})?,
+        };
+        after(&self.object, told, false);
+        Ok(taken.map_or(Acquired::No, |()| Acquired::Yes))
+    }
+
+    /// Gives `n` permits.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] when there would be more than 2147483647.
+    #[inline]
+    pub fn release(&self, n: u32) -> Result<()> {
+        let told = before(&self.object, Op::Release);
+        let host = self.heap().host();
+        let mut value = host.load32(self.at(O_THREAD), Ordering::Relaxed);
+        loop {
+            let more = value.checked_add(n).filter(|&v| v <= MOST);
+            let more = more.ok_or_else(too_many)?;
+            match host.cas32(self.at(O_THREAD), value, more) {
+                Ok(_) => break,
+                Err(found) => value = found,
+            }
+        }
+        wake(&self.object, n);
+        after(&self.object, told, false);
+        Ok(())
+    }
+
+    /// Permits that are free now.
+    pub fn value(&self) -> u32 {
+        self.heap()
+            .host()
+            .load32(self.at(O_THREAD), Ordering::Relaxed)
+    }
+}
+
+fn check_value(value: u32) -> Result<()> {
+    if value <= MOST {
+        return Ok(());
+    }
+    Err(Error::Unsupported {
+        what: format!("a semaphore of {value}: the most is {MOST}"),
+    })
+}
+
+impl<H: Host> RawBoundedSemaphore<H> {
+    /// A semaphore with `value` permits, which is also the most it ever has.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for more than 2147483647; [`Error::OutOfMemory`].
+    pub fn create(heap: &Heap<H>, value: u32, on_death: OnDeath) -> Result<Self> {
+        check_value(value)?;
+        let local = heap.local()?;
+        let bytes = BUFFER_DATA + MAX_PARTICIPANTS * 8;
+        let node = heap.new_node(local, Form::Data, MAX_PARTICIPANTS, bytes)?;
+        heap.host()
+            .zero_words(node.block.off + BUFFER_DATA, MAX_PARTICIPANTS);
+        let root = (node.cell(), node.block);
+        node.used();
+        let object =
+            heap.create_object(Kind::BoundedSemaphore, value, Some(root), u64::from(value))?;
+        heap.host().or64(object.offset() + O_META, on_death.flags());
+        Ok(RawBoundedSemaphore { object })
+    }
+
+    fn ledger(&self, held: &Held<'_, H>) -> Result<u64> {
+        let root = held.root()?;
+        match held.heap.node(root.off)? {
+            (Form::Data, n) if n >= MAX_PARTICIPANTS => Ok(root.off + BUFFER_DATA),
+            _ => Err(Error::corrupt(root.off, "not the cells of a semaphore")),
+        }
+    }
+
+    /// Takes a permit, waiting at most `timeout` (`None`: for ever; zero: not at all).
+    ///
+    /// # Errors
+    /// As [`RawSemaphore::acquire`].
+    pub fn acquire(&self, timeout: Option<Duration>) -> Result<Acquired> {
+        let host = self.heap().host();
+        let seen = || host.load32(self.at(O_THREAD), Ordering::Acquire);
+        let taken = wait_until(
+            &self.object,
+            timeout,
+            || self.try_take(),
+            seen,
+            || self.look_for_dead(),
+        )?;
+        Ok(taken.map_or(Acquired::No, |()| Acquired::Yes))
+    }
+
+    fn try_take(&self) -> Result<Option<()>> {
+        let mut held = self
+            .heap()
+            .enter(&self.object, Op::Acquire, "semaphore.acquire")?;
+        let free = held.heap.get(self.at(O_AUX));
+        if free == 0 {
+            return Ok(None);
+        }
+        let cell = self.ledger(&held)? + held.local.slot * 8;
+        let mine = held.heap.get(cell);
+        held.commit(
+            cell,
+            mine.wrapping_add(1),
+            &[Action::Store(self.at(O_AUX), free - 1)],
+        )?;
+        Ok(Some(()))
+    }
+
+    /// Whether one of the holders has died: its permits come back with its estate.
+    fn look_for_dead(&self) {
+        let heap = self.heap();
+        if heap.get(self.at(O_META)) & KEEP_ON_DEATH != 0 {
+            return;
+        }
+        let Ok(held) = heap.enter(&self.object, Op::Wait, "semaphore.look") else {
+            return;
+        };
+        let Ok(ledger) = self.ledger(&held) else {
+            return;
+        };
+        let holders: Vec<u64> = (1..MAX_PARTICIPANTS)
+            .filter(|slot| heap.get(ledger + slot * 8) != 0)
+            .collect();
+        drop(held);
+        for slot in holders {
+            heap.settle_if_ended(slot);
+        }
+    }
+
+    /// Gives a permit back, one of this process's if it has any.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] when all are free.
+    pub fn release(&self) -> Result<()> {
+        let mut held = self
+            .heap()
+            .enter(&self.object, Op::Release, "semaphore.release")?;
+        let ledger = self.ledger(&held)?;
+        let own = ledger + held.local.slot * 8;
+        let cell = if held.heap.get(own) > 0 {
+            own
+        } else {
+            // A producer takes, a consumer gives: the permits of a bounded buffer.
+            let other = (0..MAX_PARTICIPANTS)
+                .map(|slot| ledger + slot * 8)
+                .find(|&cell| held.heap.get(cell) > 0)
+                .ok_or_else(too_many)?;
+            mark_signal(&self.object);
+            other
+        };
+        let free = held.heap.get(self.at(O_AUX));
+        let taken = held.heap.get(cell);
+        held.commit(cell, taken - 1, &[Action::Store(self.at(O_AUX), free + 1)])?;
+        held.host().add32(self.at(O_THREAD), 1);
+        drop(held);
+        wake(&self.object, 1);
+        Ok(())
+    }
+
+    /// Permits that are free now.
+    pub fn value(&self) -> u32 {
+        self.heap().get(self.at(O_AUX)) as u32
+    }
+}
