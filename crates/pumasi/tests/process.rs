@@ -42,6 +42,8 @@ fn tidy() -> Tidy {
         }
     });
     assert_eq!(children(), [], "an earlier test left a child");
+    // The heap is opened once and kept open.
+    pumasi::Heap::global().unwrap();
     Tidy {
         descriptors: descriptors(),
         _finished: finished,
