@@ -10,7 +10,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use pumasi::Heap;
+use pumasi::containers::RawList;
 use pumasi::error::Error;
+use pumasi::heap::object::ObjectRef;
 use pumasi::process::{
     self, Builder, ExitStatus, JoinError, Waitable, parallel, set_executable, wait_all,
     wait_all_timeout, wait_any, wait_any_timeout,
@@ -26,6 +29,7 @@ const SHORT: Duration = Duration::from_millis(50);
 /// One test at a time, ended when it hangs, and nothing left behind when it passed.
 struct Tidy {
     descriptors: usize,
+    objects: usize,
     _finished: mpsc::Sender<()>,
     _alone: MutexGuard<'static, ()>,
 }
@@ -42,10 +46,10 @@ fn tidy() -> Tidy {
         }
     });
     assert_eq!(children(), [], "an earlier test left a child");
-    // The heap is opened once and kept open.
-    pumasi::Heap::global().unwrap();
+    let objects = objects();
     Tidy {
         descriptors: descriptors(),
+        objects,
         _finished: finished,
         _alone: alone,
     }
@@ -58,7 +62,18 @@ impl Drop for Tidy {
         }
         assert_eq!(children(), [], "a child is left");
         assert_eq!(descriptors(), self.descriptors, "a descriptor is left");
+        // A grandchild whose main thread has ended is alive until its last thread has.
+        eventually("no shared object is left", || objects() == self.objects);
     }
+}
+
+/// How many shared objects there are, in a heap that is otherwise as it should be.
+fn objects() -> usize {
+    let heap = Heap::global().unwrap();
+    heap.recover();
+    let report = heap.check();
+    assert_eq!((report.errors, report.pending), (Vec::new(), 0));
+    report.objects
 }
 
 /// The children of this process, zombies included.
@@ -212,6 +227,100 @@ fn tasks_of_one_name_are_told_apart() {
     assert_eq!(there::place::spawn().unwrap().join().unwrap(), "there");
     assert_eq!(first().join().unwrap(), 1);
     assert_eq!(second().join().unwrap(), 2);
+}
+
+// ---- shared objects ------------------------------------------------------------------------
+
+fn push(list: &RawList, number: i64) {
+    let heap = list.object().heap();
+    list.push(&mut heap.prepare_int(number).unwrap()).unwrap();
+}
+
+/// A list can be reached through `token` only while somebody has a handle of it.
+fn is_freed(token: (u64, u64)) -> bool {
+    let heap = Heap::global().unwrap();
+    heap.recover();
+    matches!(
+        ObjectRef::from_token(heap, token),
+        Err(Error::StaleReference { .. })
+    )
+}
+
+#[pumasi::task]
+fn appends(list: ObjectRef, numbers: Vec<i64>) -> usize {
+    let list = RawList::from_object(list).unwrap();
+    for number in numbers {
+        push(&list, number);
+    }
+    list.len().unwrap()
+}
+
+#[pumasi::task]
+fn makes_a_list(length: i64) -> (ObjectRef, String) {
+    let list = RawList::create(Heap::global().unwrap()).unwrap();
+    (0..length).for_each(|number| push(&list, number));
+    (list.object().clone(), "made".to_owned())
+}
+
+#[test]
+fn a_shared_object_is_the_same_in_the_child() {
+    let _tidy = tidy();
+    let list = RawList::create(Heap::global().unwrap()).unwrap();
+    push(&list, 1);
+    let child = appends::spawn(list.object().clone(), vec![2, 3]).unwrap();
+    assert_eq!(child.join().unwrap(), 3);
+    assert_eq!(list.len().unwrap(), 3);
+}
+
+#[test]
+fn a_shared_object_lives_until_the_child_has_it() {
+    let _tidy = tidy();
+    let list = RawList::create(Heap::global().unwrap()).unwrap();
+    let token = list.object().token();
+    // More than a message takes, so that the numbers lie in the heap as well.
+    let numbers = vec![7; 20_000];
+    let child = appends::spawn(list.object().clone(), numbers).unwrap();
+    drop(list);
+    assert_eq!(child.join().unwrap(), 20_000);
+    assert!(is_freed(token));
+}
+
+#[test]
+fn a_shared_object_comes_back_from_a_child_that_has_ended() {
+    let _tidy = tidy();
+    let child = makes_a_list::spawn(3).unwrap();
+    let (object, text) = child.join().unwrap();
+    let (token, list) = (object.token(), RawList::from_object(object).unwrap());
+    assert_eq!((list.len().unwrap(), text.as_str()), (3, "made"));
+    drop(list);
+    assert!(is_freed(token));
+}
+
+#[test]
+fn a_child_killed_at_any_time_keeps_no_object() {
+    let _tidy = tidy();
+    for delay in [0, 100, 500, 1000, 2000, 5000] {
+        let list = RawList::create(Heap::global().unwrap()).unwrap();
+        let token = list.object().token();
+        let mut child = appends::spawn(list.object().clone(), vec![1; 10_000]).unwrap();
+        thread::sleep(Duration::from_micros(delay));
+        child.kill().unwrap();
+        let _ = child.join();
+        assert!(!is_freed(token), "we have it still");
+        drop(list);
+        assert!(is_freed(token), "killed after {delay} µs");
+    }
+}
+
+#[test]
+fn a_result_that_nobody_takes_is_freed() {
+    let _tidy = tidy();
+    let before = objects();
+    let mut child = makes_a_list::spawn(3).unwrap();
+    wait_all(&mut [&mut child]);
+    assert!(objects() > before, "the result waits");
+    drop(child);
+    assert_eq!(objects(), before);
 }
 
 // ---- deaths --------------------------------------------------------------------------------
@@ -702,6 +811,7 @@ fn any_other_child_outlives_its_parent() {
     thread::sleep(SHORT);
     assert!(runs(pid));
     signal(pid, rustix::process::Signal::KILL);
+    eventually("the grandchild ends", || !runs(pid));
     fs::remove_file(started).unwrap();
 }
 
