@@ -60,12 +60,12 @@ pub enum Error {
         /// Which rule of the format is broken.
         what: &'static str,
     },
-    /// A reference names an object of another kind than the caller asked for.
-    #[error("expected a shared {expected}, found a shared {found}")]
+    /// An object or a value is of another type than the caller asked for.
+    #[error("expected {expected}, found {found}")]
     TypeMismatch {
-        /// What the caller asked for.
+        /// What the caller asked for: `List`, `i64`.
         expected: &'static str,
-        /// What the object is.
+        /// What is there.
         found: String,
     },
     /// An index outside a sequence.
@@ -106,6 +106,20 @@ pub enum Error {
         /// The whole message, as Python words it.
         what: &'static str,
     },
+    /// A process died while it held a lock, so that what the lock protects may be half done. The
+    /// news stays with the lock until a next holder accepts it (`sync::LockError`).
+    #[error(
+        "{} died while it held the {what}, so that what it protects may be half done",
+        dead(*.pid, *.signal)
+    )]
+    Abandoned {
+        /// `Lock`, `RLock`, or the container whose `locked()` it was.
+        what: &'static str,
+        /// The process that died; 0 where that is not known.
+        pid: u32,
+        /// The signal that ended it, where known.
+        signal: Option<i32>,
+    },
     /// The operation would have to wait, and the caller said not to.
     #[error("the operation would have to wait")]
     WouldBlock,
@@ -132,6 +146,18 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// `process 4711 (signal 9)`.
+fn dead(pid: u32, signal: Option<i32>) -> String {
+    let who = match pid {
+        0 => "a process".to_owned(),
+        pid => format!("process {pid}"),
+    };
+    match signal {
+        Some(number) => format!("{who} (signal {number})"),
+        None => who,
+    }
 }
 
 impl Error {

@@ -9,6 +9,7 @@
 //! - `object`: headers of shared objects, handles and in-edges, destruction.
 //! - `node`: the blocks that containers are built of, as far as destruction must walk them.
 //! - [`value`]: bringing values in and out.
+//! - [`codec`]: how tuples and keys are written down.
 //! - `shareable`: which Rust types may lie in shared memory as they are.
 //!
 //! HEAP-1: a mapping is never moved and never unmapped while the process lives.
@@ -18,6 +19,7 @@
 pub(crate) mod alloc;
 pub mod cell;
 pub mod check;
+pub mod codec;
 pub(crate) mod estate;
 pub mod global;
 pub(crate) mod hash;

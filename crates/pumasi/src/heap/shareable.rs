@@ -73,6 +73,28 @@ pub unsafe trait Shareable: Copy + 'static {
     /// Whether these bytes are a value of this type. False, too, when their number is not its
     /// size.
     fn is_valid(bytes: &[u8]) -> bool;
+
+    /// As what a container of any values stores it. Not for implementers.
+    #[doc(hidden)]
+    const NATIVE: Native = Native::No;
+}
+
+/// Which form that every language reads a [`Shareable`] type has in a container of any values.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Native {
+    /// None: its bytes behind its [`Shareable::TYPE_ID`].
+    No,
+    /// A signed integer.
+    Signed,
+    /// An integer without sign.
+    Unsigned,
+    /// A float of 32 or 64 bits.
+    Float,
+    /// A truth value.
+    Bool,
+    /// A string of one letter.
+    Char,
 }
 
 /// The bytes of a value, in the byte order of the machine.
@@ -156,7 +178,7 @@ impl TypeHash {
 
 /// The types that every pattern of bytes is a value of.
 macro_rules! numbers {
-    ($($number:ty)*) => {$(
+    ($native:ident: $($number:ty)*) => {$(
         // SAFETY: a primitive number has no padding, no address and no invalid pattern.
         unsafe impl Shareable for $number {
             const TYPE_ID: u64 =
@@ -166,11 +188,15 @@ macro_rules! numbers {
             fn is_valid(bytes: &[u8]) -> bool {
                 bytes.len() == size_of::<$number>()
             }
+
+            const NATIVE: Native = Native::$native;
         }
     )*};
 }
 
-numbers! { u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 }
+numbers! { Unsigned: u8 u16 u32 u64 u128 usize }
+numbers! { Signed: i8 i16 i32 i64 i128 isize }
+numbers! { Float: f32 f64 }
 
 // SAFETY: one byte, which `is_valid` believes only when it is 0 or 1.
 unsafe impl Shareable for bool {
@@ -179,6 +205,8 @@ unsafe impl Shareable for bool {
     fn is_valid(bytes: &[u8]) -> bool {
         matches!(bytes, [0 | 1])
     }
+
+    const NATIVE: Native = Native::Bool;
 }
 
 // SAFETY: four bytes without padding, which `is_valid` believes only when they are a character.
@@ -190,6 +218,8 @@ unsafe impl Shareable for char {
             .try_into()
             .is_ok_and(|bytes| char::from_u32(u32::from_ne_bytes(bytes)).is_some())
     }
+
+    const NATIVE: Native = Native::Char;
 }
 
 // SAFETY: the elements of an array lie side by side without gaps, and each is Shareable.
