@@ -22,7 +22,7 @@ use proc_macro::TokenStream;
 /// `serde::de::DeserializeOwned`: take `String` rather than `&str`. Shared objects travel by
 /// reference. A function with generic parameters, an `async` one and a method cannot be a task.
 ///
-/// ```ignore
+/// ```
 /// #[pumasi::task]
 /// fn double(n: u64) -> u64 {
 ///     2 * n
@@ -45,6 +45,13 @@ pub fn task(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// A process that was started with a task is the same program from its first line; `init` sees
 /// that, runs the task and exits. When the heap cannot be opened the program ends with the
 /// reason on stderr and exit code 1.
+///
+/// ```
+/// #[pumasi::main]
+/// fn main() {
+///     println!("this is {}", pumasi::process::current().name);
+/// }
+/// ```
 #[proc_macro_attribute]
 pub fn main(attribute: TokenStream, item: TokenStream) -> TokenStream {
     or_explained(item, |item| main_fn::expand(attribute.into(), item))
@@ -56,6 +63,24 @@ pub fn main(attribute: TokenStream, item: TokenStream) -> TokenStream {
 /// which is `Shareable`, or an enum without data and with an integer `repr`; it is `Copy`.
 /// Pointers, references, handles and anything on the process's own heap (`Box`, `Vec`, `String`)
 /// are refused, and so is a struct with bytes that belong to no field.
+///
+/// ```
+/// #[derive(Clone, Copy, pumasi::Shareable)]
+/// #[repr(C)]
+/// struct Point {
+///     x: f64,
+///     y: f64,
+/// }
+/// ```
+///
+/// ```compile_fail
+/// #[derive(Clone, Copy, pumasi::Shareable)]
+/// #[repr(C)]
+/// struct Padded {
+///     small: u8, // seven unnamed bytes follow
+///     large: u64,
+/// }
+/// ```
 #[proc_macro_derive(Shareable)]
 pub fn derive_shareable(item: TokenStream) -> TokenStream {
     shareable::expand(item.into())

@@ -6,7 +6,12 @@ use std::time::Instant;
 /// How many numbers of a range are prime, the slow way.
 #[pumasi::task]
 fn primes(range: Range<u64>) -> u64 {
-    let is_prime = |n: &u64| *n > 1 && (2..).take_while(|d| d * d <= *n).all(|d| n % d != 0);
+    let is_prime = |n: &u64| {
+        *n > 1
+            && (2..)
+                .take_while(|d| d * d <= *n)
+                .all(|d| !n.is_multiple_of(d))
+    };
     range.filter(is_prime).count() as u64
 }
 

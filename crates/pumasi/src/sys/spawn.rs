@@ -201,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_child_is_reaped_once() {
-        let child = std::process::Command::new("true").spawn().unwrap();
+        let mut child = std::process::Command::new("true").spawn().unwrap();
         let ended = loop {
             if let Some(ended) = reap(child.id()).unwrap() {
                 break ended;
@@ -210,6 +210,7 @@ mod tests {
         };
         assert!(ended.status == 0 && ended.peak > 0, "{ended:?}");
         assert_eq!(reap(child.id()), Err(Errno::CHILD));
+        assert!(child.wait().is_err());
     }
 
     #[test]
