@@ -18,6 +18,7 @@ use pumasi::process::{
     self, Builder, ExitStatus, JoinError, Waitable, parallel, set_executable, wait_all,
     wait_all_timeout, wait_any, wait_any_timeout,
 };
+use pumasi::sync::{Acquired, OnDeath, RawLock};
 use serde::{Deserialize, Serialize};
 
 pumasi::process::test_support!();
@@ -312,6 +313,42 @@ fn a_child_killed_at_any_time_keeps_no_object() {
     }
 }
 
+/// Takes a lock and never gives it back.
+#[pumasi::task]
+fn takes(lock: ObjectRef, then: String) {
+    let lock = RawLock::from_object(lock).unwrap();
+    assert!(lock.acquire(None).unwrap().is_ours());
+    match then.as_str() {
+        "returns" => {}
+        "exits" => std::process::exit(3),
+        "panics" => panic!("with a lock"),
+        _ => std::process::abort(),
+    }
+}
+
+#[test]
+fn only_a_death_frees_what_a_process_held() {
+    let _tidy = tidy();
+    for then in ["returns", "exits", "panics", "aborts"] {
+        let lock = RawLock::create(Heap::global().unwrap(), OnDeath::Auto).unwrap();
+        let mut child = takes::spawn(lock.object().clone(), then.to_owned()).unwrap();
+        let pid = child.pid();
+        let _ = child.join_timeout(HANGS);
+        let found = lock.acquire(Some(SHORT)).unwrap();
+        if then == "aborts" {
+            let Acquired::Abandoned(death) = found else {
+                panic!("{found:?} after an abort");
+            };
+            assert_eq!((death.pid, death.signal), (pid, Some(libc::SIGABRT)));
+        } else {
+            assert_eq!(found, Acquired::No, "it {then} in order");
+        }
+        lock.release().unwrap();
+        assert_eq!(lock.try_acquire().unwrap(), Acquired::Yes);
+        lock.release().unwrap();
+    }
+}
+
 #[test]
 fn a_result_that_nobody_takes_is_freed() {
     let _tidy = tidy();
@@ -522,7 +559,7 @@ impl Drop for OwnProgram {
 }
 
 #[test]
-fn a_program_that_does_not_run_the_task_is_told() {
+fn another_program_can_be_run_and_is_told_when_it_has_no_task() {
     let _tidy = tidy();
     let _own = OwnProgram;
     set_executable(vec!["false".into()]);
@@ -530,6 +567,17 @@ fn a_program_that_does_not_run_the_task_is_told() {
     assert!(matches!(error, JoinError::NotStarted { .. }), "{error}");
     assert_eq!(error.code(), Some(1));
     assert!(error.to_string().contains("pumasi::init()"), "{error}");
+
+    // This very program, by its name and with the arguments that lead to its tasks.
+    let own = std::env::current_exe().unwrap();
+    let entry = "pumasi_children_start_here";
+    set_executable(vec![
+        own.into(),
+        entry.into(),
+        "--exact".into(),
+        "--nocapture".into(),
+    ]);
+    nothing::spawn().unwrap().join().unwrap();
 
     set_executable(vec!["/nowhere/at all".into()]);
     let error = nothing::spawn().unwrap_err();

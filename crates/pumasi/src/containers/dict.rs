@@ -20,8 +20,10 @@
 //! live entry. Large tables are allocated before the lock is taken.
 
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
 use crate::containers::key::Key;
+use crate::containers::locked::{is_locked, lock_container, unlock_container};
 use crate::containers::list::{release, replace_cell};
 use crate::containers::snapshot::Snapshot;
 use crate::error::{Error, Result};
@@ -35,6 +37,7 @@ use crate::heap::object::{Held, Kind, ObjectRef};
 use crate::heap::value::{Fetch, Prepared};
 use crate::heap::{Heap, Local};
 use crate::observer::Op;
+use crate::sync::Acquired;
 use crate::sys::{Host, Real};
 
 /// A table of this many bytes or more is allocated before the lock is taken.
@@ -470,6 +473,28 @@ impl<H: Host> RawDict<H> {
         )?;
         new.used();
         Ok(())
+    }
+
+    /// Takes the dictionary's own lock: every operation of others waits until it is given up,
+    /// those of this thread go through. Re-entrant. Waits at most `timeout` (`None`: for ever).
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] where this thread may not wait, and what its check says.
+    pub fn lock(&self, timeout: Option<Duration>) -> Result<Acquired> {
+        lock_container(&self.object, timeout)
+    }
+
+    /// Gives it up once.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] when it is not this thread's.
+    pub fn unlock(&self) -> Result<()> {
+        unlock_container(&self.object)
+    }
+
+    /// Whether anybody has it.
+    pub fn is_user_locked(&self) -> bool {
+        is_locked(&self.object)
     }
 
     /// Inserts a key that is not there, renewing the table when it is full. `false`, with nothing

@@ -17,7 +17,9 @@
 //! blocks are PENDING of the dead; after it, the log has what is still to do (`heap::log`).
 
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
+use crate::containers::locked::{is_locked, lock_container, unlock_container};
 use crate::containers::slice::{Slice, Span, index};
 use crate::containers::snapshot::Snapshot;
 use crate::error::{Error, Result};
@@ -30,6 +32,7 @@ use crate::heap::object::{Held, Kind, ObjectRef};
 use crate::heap::value::{Fetch, Prepared};
 use crate::heap::{Heap, Local};
 use crate::observer::Op;
+use crate::sync::Acquired;
 use crate::sys::{Host, Real};
 
 /// Cells of the leaves a list grows through: with their 24 bytes of head they fill a class.
@@ -502,6 +505,30 @@ impl<H: Host> RawList<H> {
         )?;
         leaf.used();
         Ok(())
+    }
+
+    // ---- the user's lock -------------------------------------------------------------------
+
+    /// Takes the list's own lock: every operation of others waits until it is given up, those of
+    /// this thread go through. Re-entrant. Waits at most `timeout` (`None`: for ever).
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] where this thread may not wait, and what its check says.
+    pub fn lock(&self, timeout: Option<Duration>) -> Result<Acquired> {
+        lock_container(&self.object, timeout)
+    }
+
+    /// Gives it up once.
+    ///
+    /// # Errors
+    /// [`Error::NotHeld`] when it is not this thread's.
+    pub fn unlock(&self) -> Result<()> {
+        unlock_container(&self.object)
+    }
+
+    /// Whether anybody has it.
+    pub fn is_user_locked(&self) -> bool {
+        is_locked(&self.object)
     }
 }
 

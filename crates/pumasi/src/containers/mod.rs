@@ -4,6 +4,7 @@ mod buffer;
 mod dict;
 mod key;
 mod list;
+mod locked;
 mod slice;
 mod snapshot;
 

@@ -585,6 +585,11 @@ impl<H: Host> Heap<H> {
         }
     }
 
+    /// Waits until every operation that has the internal lock is done.
+    pub(crate) fn drain(&self, object: &ObjectRef<H>) -> Result<()> {
+        lock::waiting(|| self.enter(object, Op::Wait, "drain")).map(drop)
+    }
+
     #[cold]
     #[inline(never)]
     fn take_slowly(&self, local: &'static Local, off: u64) -> Result<u64> {

@@ -17,7 +17,7 @@ use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::process::handover;
 use crate::process::mailbox::Mailbox;
@@ -72,6 +72,22 @@ pub(crate) fn set_initialised() {
     INITIALISED.store(true, Ordering::Relaxed);
 }
 
+/// Has the exit of this process tell the heap that it leaves in order: what it holds then stays
+/// as it is, while a death would free it. Also after a panic, as multiprocessing does after an
+/// exception.
+pub(crate) fn leave_heap_in_order() -> Result<()> {
+    extern "C" fn leave() {
+        if let Ok(heap) = Heap::global() {
+            heap.leave();
+        }
+    }
+    static ASKED: OnceLock<()> = OnceLock::new();
+    if ASKED.set(()).is_ok() {
+        spawn::at_exit(leave).map_err(Error::os("atexit"))?;
+    }
+    Ok(())
+}
+
 /// Runs the task that this process was started with and exits; returns if there is none.
 pub(crate) fn run_task_if_started_with_one() {
     if let Some(channel) = take_channel() {
@@ -108,7 +124,7 @@ fn serve(channel: &OwnedFd) -> i32 {
     };
     remember_panics(channel);
     let outcome = catch_unwind(AssertUnwindSafe(|| (task.run)(&mut io)));
-    let code = match outcome {
+    match outcome {
         Ok(Ok(())) => match io.send_result() {
             Ok(()) => 0,
             Err(refusal) => refuse(channel, refusal),
@@ -118,12 +134,7 @@ fn serve(channel: &OwnedFd) -> i32 {
             report_panic(channel);
             PANICKED
         }
-    };
-    // Also after a panic: it left in order, and so changes nothing that it holds.
-    if let Ok(heap) = Heap::global() {
-        heap.leave();
     }
-    code
 }
 
 /// Becomes what the parent asked for: a daemon, a name, a place in the heap; finds the task.
@@ -131,7 +142,7 @@ fn prepare(
     channel: &OwnedFd,
     boot: Boot,
     descriptors: Vec<OwnedFd>,
-) -> Result<(&'static Task, TaskIo<'_>), Refusal> {
+) -> core::result::Result<(&'static Task, TaskIo<'_>), Refusal> {
     let mut descriptors = descriptors.into_iter();
     let memory = descriptors.next();
     if boot.daemon {
@@ -155,6 +166,7 @@ fn prepare(
     let unreachable = |why: Error| Refusal::Arguments(format!("the shared heap: {why}"));
     let memory = memory.ok_or_else(|| Refusal::Arguments("no shared heap came".to_owned()))?;
     let heap = handover::open(&memory, boot.heap).map_err(unreachable)?;
+    leave_heap_in_order().map_err(unreachable)?;
     let mailbox = Mailbox::open(&heap, boot.mailbox).map_err(unreachable)?;
     let arguments = mailbox.bytes(boot.arguments).map_err(unreachable)?;
     let io = TaskIo {
@@ -166,7 +178,7 @@ fn prepare(
     Ok((task, io))
 }
 
-fn find_task(boot: &Boot) -> Result<&'static Task, Refusal> {
+fn find_task(boot: &Boot) -> core::result::Result<&'static Task, Refusal> {
     let (file, line, column) = &boot.place;
     let task = task::find(&boot.task, file, *line, *column).ok_or_else(|| {
         let executable = std::env::current_exe().map_or_else(
@@ -267,12 +279,12 @@ pub struct TaskIo<'a> {
 
 impl TaskIo<'_> {
     /// The next argument.
-    pub(crate) fn take<T: DeserializeOwned>(&mut self) -> Result<T, Refusal> {
+    pub(crate) fn take<T: DeserializeOwned>(&mut self) -> core::result::Result<T, Refusal> {
         self.arguments.take().map_err(Refusal::Arguments)
     }
 
     /// All arguments are there, and the task begins.
-    pub fn begin(&mut self) -> Result<(), Refusal> {
+    pub fn begin(&mut self) -> core::result::Result<(), Refusal> {
         self.arguments.finish().map_err(Refusal::Arguments)?;
         self.mailbox
             .clear()
@@ -283,16 +295,52 @@ impl TaskIo<'_> {
     }
 
     /// Writes the result down.
-    pub(crate) fn give<T: Serialize>(&mut self, result: &T) -> Result<(), Refusal> {
+    pub(crate) fn give<T: Serialize>(&mut self, result: &T) -> core::result::Result<(), Refusal> {
         self.result.put(result).map_err(Refusal::Result)
     }
 
-    fn send_result(self) -> Result<(), Refusal> {
+    fn send_result(self) -> core::result::Result<(), Refusal> {
         let payload = self.mailbox.pack(self.result);
         let payload = payload.map_err(|why| Refusal::Result(why.to_string()))?;
         match message::send(self.channel, &Report::Returned(payload), &[]) {
             Ok(()) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
             Err(errno) => Err(Refusal::Result(errno.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[pumasi::task]
+    fn known(_: u8) {}
+
+    fn boot(task: &str, signature: &str) -> Boot {
+        Boot {
+            task: task.to_owned(),
+            place: (String::new(), 0, 0),
+            signature: signature.to_owned(),
+            name: String::new(),
+            named: false,
+            daemon: false,
+            parent: 0,
+            heap: 0,
+            mailbox: (0, 0),
+            arguments: message::Payload::Inline(Vec::new()),
+        }
+    }
+
+    #[test]
+    fn a_task_is_found_by_its_path_and_types() {
+        let path = concat!(module_path!(), "::known");
+        assert!(find_task(&boot(path, "(u8) -> ()")).is_ok());
+        let other = find_task(&boot(path, "(u16) -> ()"));
+        assert!(
+            matches!(&other, Err(Refusal::Arguments(why)) if why.contains("(u16) -> ()")),
+            "another build of the program"
+        );
+        let unknown = find_task(&boot("pumasi::nowhere", "(u8) -> ()"));
+        assert!(matches!(unknown, Err(Refusal::NoSuchTask { .. })));
     }
 }

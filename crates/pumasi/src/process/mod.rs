@@ -83,7 +83,9 @@ use crate::heap::{Heap, global};
 pub fn init() -> Result<&'static Heap> {
     boot::set_initialised();
     boot::run_task_if_started_with_one();
-    global::init()
+    let heap = global::init()?;
+    boot::leave_heap_in_order()?;
+    Ok(heap)
 }
 
 /// Lets the tests of a test binary start processes.

@@ -44,6 +44,16 @@ pub struct Sim {
     left: AtomicU64,
     inert: AtomicBool,
     section: Mutex<&'static str>,
+    done: AtomicU64,
+    held_back: Mutex<HeldBack>,
+}
+
+/// A store out of order: see [`Sim::hold_back`].
+#[derive(Default)]
+struct HeldBack {
+    nth: Option<u64>,
+    by: u64,
+    store: Option<(u64, u64, u64)>,
 }
 
 impl Sim {
@@ -67,9 +77,15 @@ impl Sim {
 
     /// A process on a copy of the memory as it is now, in a world of its own.
     pub fn copy(&self, pid: u32) -> Sim {
-        let words = (0..self.mem.size() / 8)
-            .map(|i| UnsafeCell::new(self.mem.word64(i * 8).load(Ordering::Relaxed)))
-            .collect();
+        let n = self.world.words.len();
+        let mut words = Vec::<UnsafeCell<u64>>::with_capacity(n);
+        // SAFETY: one thread plays every process, so that nobody writes meanwhile; both are `n`
+        // words long, and afterwards every one of them has a value.
+        unsafe {
+            core::ptr::copy_nonoverlapping(self.world.words.as_ptr(), words.as_mut_ptr(), n);
+            words.set_len(n);
+        }
+        let words = words.into_boxed_slice();
         let dead = self
             .world
             .dead
@@ -98,6 +114,8 @@ impl Sim {
             left: AtomicU64::new(u64::MAX),
             inert: AtomicBool::new(false),
             section: Mutex::new(""),
+            done: AtomicU64::new(0),
+            held_back: Mutex::new(HeldBack::default()),
         }
     }
 
@@ -109,6 +127,22 @@ impl Sim {
     /// Lets it run on.
     pub fn no_crash(&self) {
         self.left.store(u64::MAX, Ordering::Relaxed);
+    }
+
+    /// Breaks the order on purpose: the `nth` 64-bit store from now, counted from 0, takes effect
+    /// only after `by` further stores. For the test which shows that the simulator catches what
+    /// it is there to catch.
+    pub fn hold_back(&self, nth: u64, by: u64) {
+        *self.held_back.lock().unwrap_or_else(PoisonError::into_inner) = HeldBack {
+            nth: Some(self.done.load(Ordering::Relaxed) + nth),
+            by,
+            store: None,
+        };
+    }
+
+    /// Stores done so far by this process.
+    pub fn stores(&self) -> u64 {
+        self.done.load(Ordering::Relaxed)
     }
 
     /// Lets the `n`-th commit from now, counted from 0, and all after it fail.
@@ -152,6 +186,26 @@ impl Sim {
         if left != u64::MAX {
             self.left.store(left - 1, Ordering::Relaxed);
         }
+        let done = self.done.fetch_add(1, Ordering::Relaxed);
+        let mut held = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, off, value)) = held.store
+            && done >= at
+        {
+            held.store = None;
+            self.mem.word64(off).store(value, Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Whether this store is to be held back; then it is kept for later.
+    fn keep_for_later(&self, off: u64, value: u64) -> bool {
+        let mut held = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = self.done.load(Ordering::Relaxed) - 1;
+        if held.nth != Some(now) {
+            return false;
+        }
+        held.nth = None;
+        held.store = Some((now + held.by, off, value));
         true
     }
 
@@ -200,7 +254,7 @@ impl Host for Sim {
         self.mem.word64(off).load(order)
     }
     fn store64(&self, off: u64, value: u64, order: Ordering) {
-        if self.step() {
+        if self.step() && !self.keep_for_later(off, value) {
             self.mem.word64(off).store(value, order);
         }
     }
