@@ -1,1 +1,164 @@
-"""Shared memory for many processes: a drop-in for multiprocessing, in Rust."""
+"""multiprocessing in one shared memory.
+
+`import pumasi as mp` instead of `import multiprocessing as mp`: processes, start methods, queues,
+pools and pipes are the standard library's; locks, events, `Value`, `Array` and `Manager` are ours and
+survive the death of a process that used them; `List` and `Dict` are shared containers which grow.
+
+>>> import pumasi as mp
+>>> d = mp.Dict()
+>>> d["words"] = ["one"]
+>>> d["words"].append("two")     # the nested list is shared as well
+>>> d.add("count", 2)            # one atomic step, whoever else is adding
+2
+>>> d.to_plain()
+{'words': ['one', 'two'], 'count': 2}
+"""
+
+from . import _supported
+
+_supported.check()
+
+import importlib as _importlib  # noqa: E402
+import multiprocessing as _multiprocessing  # noqa: E402
+from collections.abc import MutableMapping as _MutableMapping  # noqa: E402
+from collections.abc import MutableSequence as _MutableSequence  # noqa: E402
+from multiprocessing import process as process  # noqa: E402
+from multiprocessing import reduction as reduction  # noqa: E402
+from typing import Any as _Any  # noqa: E402
+
+from . import _core, _lifecycle  # noqa: E402
+from . import context as context  # noqa: E402
+from ._core import Dict, List, heap, stats  # noqa: E402
+from .context import (  # noqa: E402
+    AuthenticationError,
+    BufferTooShort,
+    Process,
+    ProcessError,
+    TimeoutError,
+)
+from .exceptions import (  # noqa: E402
+    CorruptHeap,
+    HeapGone,
+    OwnerDiedWarning,
+    PumasiError,
+    StaleReference,
+    WrongHeap,
+)
+
+__version__: str = _core.__version__
+
+__all__ = [
+    "Array",
+    "AuthenticationError",
+    "Barrier",
+    "BoundedSemaphore",
+    "BufferTooShort",
+    "Condition",
+    "CorruptHeap",
+    "Dict",
+    "Event",
+    "HeapGone",
+    "JoinableQueue",
+    "List",
+    "Lock",
+    "Manager",
+    "OwnerDiedWarning",
+    "Pipe",
+    "Pool",
+    "Process",
+    "ProcessError",
+    "PumasiError",
+    "Queue",
+    "RLock",
+    "RawArray",
+    "RawValue",
+    "Semaphore",
+    "SimpleQueue",
+    "StaleReference",
+    "TimeoutError",
+    "Value",
+    "WrongHeap",
+    "active_children",
+    "allow_connection_pickling",
+    "cpu_count",
+    "current_process",
+    "freeze_support",
+    "get_all_start_methods",
+    "get_context",
+    "get_logger",
+    "get_start_method",
+    "heap",
+    "log_to_stderr",
+    "parent_process",
+    "reducer",
+    "set_executable",
+    "set_forkserver_preload",
+    "set_start_method",
+    "stats",
+]
+
+# Every public name of a context, bound to the default one, as in multiprocessing.
+_default = context.default_context
+Array = _default.Array
+Barrier = _default.Barrier
+BoundedSemaphore = _default.BoundedSemaphore
+Condition = _default.Condition
+Event = _default.Event
+JoinableQueue = _default.JoinableQueue
+Lock = _default.Lock
+Manager = _default.Manager
+Pipe = _default.Pipe
+Pool = _default.Pool
+Queue = _default.Queue
+RLock = _default.RLock
+RawArray = _default.RawArray
+RawValue = _default.RawValue
+Semaphore = _default.Semaphore
+SimpleQueue = _default.SimpleQueue
+Value = _default.Value
+active_children = _default.active_children
+allow_connection_pickling = _default.allow_connection_pickling
+cpu_count = _default.cpu_count
+current_process = _default.current_process
+freeze_support = _default.freeze_support
+get_all_start_methods = _default.get_all_start_methods
+get_context = _default.get_context
+get_logger = _default.get_logger
+get_start_method = _default.get_start_method
+log_to_stderr = _default.log_to_stderr
+parent_process = _default.parent_process
+reducer = _multiprocessing.reducer
+set_executable = _default.set_executable
+set_forkserver_preload = _default.set_forkserver_preload
+set_start_method = _default.set_start_method
+
+_MutableSequence.register(List)
+_MutableMapping.register(Dict)
+
+_lifecycle.arm()
+
+
+def __getattr__(name: str) -> _Any:
+    """Import a submodule when it is first asked for: `pumasi.pool` works without an import of it."""
+    if name in _SUBMODULES:
+        return _importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+_SUBMODULES = frozenset(
+    (
+        "connection",
+        "dummy",
+        "exceptions",
+        "forkserver",
+        "managers",
+        "pool",
+        "queues",
+        "resource_tracker",
+        "shared_memory",
+        "sharedctypes",
+        "spawn",
+        "synchronize",
+        "util",
+    )
+)

@@ -1,9 +1,77 @@
 //! The Python bindings of pumasi, built as `pumasi._core`.
+//!
+//! Conversion, the interpreter's lock and exceptions; no algorithm. The layers, low to high:
+//!
+//! - `errors`, `wait`: exceptions, and waits which signals can end.
+//! - `codec`, `store`, `load`, `pickles`, `keys`: values and keys on their way in and out.
+//! - `heap`, `block`, `reference`: the heap, bytes in it, and what a pickle is made of.
+//! - `locks`, `locked`, `number`, `typed`: locks, `with c.locked()`, Value and Array.
+//! - `list`, `dict`, `views`, `plain`: the containers.
+//!
+//! PY-1: no Python object is made, dropped, compared or called while a lock of the heap or of this
+//! process is held. Values are made ready before an operation and made into Python objects after
+//! it; an operation itself sees bytes only.
+//! PY-2: an operation is tried while attached to the interpreter, and sleeps only detached.
+
+mod block;
+mod cli;
+mod codec;
+mod dict;
+mod errors;
+mod heap;
+mod keys;
+mod list;
+mod load;
+mod locked;
+mod locks;
+mod number;
+mod pickles;
+mod plain;
+mod reference;
+mod stats;
+mod store;
+mod typed;
+mod views;
+mod wait;
 
 use pyo3::prelude::*;
 
 /// The native half of the package `pumasi`.
 #[pymodule]
-fn _core(_module: &Bound<'_, PyModule>) -> PyResult<()> {
-    Ok(())
+mod _core {
+    use super::*;
+
+    #[pymodule_export]
+    use super::block::{Block, Gate};
+    #[pymodule_export]
+    use super::cli::cli_main;
+    #[pymodule_export]
+    use super::dict::{Dict, DictBase, ManagedDict};
+    #[pymodule_export]
+    use super::heap::{Heap, leave};
+    #[pymodule_export]
+    use super::keys::key_form;
+    #[pymodule_export]
+    use super::list::{List, ListBase, ListIterator, ListReverseIterator, ManagedList};
+    #[pymodule_export]
+    use super::locked::Locked;
+    #[pymodule_export]
+    use super::locks::{BoundedSemaphore, Event, Lock, OwnerDied, RLock, Semaphore};
+    #[pymodule_export]
+    use super::reference::{Reference, dereference};
+    #[pymodule_export]
+    use super::stats::stats;
+    #[pymodule_export]
+    use super::typed::{TypedArray, TypedBase, TypedValue};
+    #[pymodule_export]
+    use super::views::{DictIterator, DictView};
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        wait::never_wait_by_default();
+        // Made here, so that every descendant shares it, a child of a bare os.fork() too.
+        heap::default()?;
+        module.add("heap", heap::Heap {})?;
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
 }

@@ -1,0 +1,120 @@
+//! The heap which this process shares with its parent and its children, as users see it.
+
+use pumasi::Heap as CoreHeap;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::errors::OrRaise;
+
+/// The heap of this process tree.
+#[inline(always)]
+pub fn default() -> PyResult<&'static CoreHeap> {
+    CoreHeap::global().or_raise()
+}
+
+/// The heap that a ticket names: one that is open here, or another, which is opened.
+pub fn of_ticket(py: Python<'_>, ticket: &str) -> PyResult<CoreHeap> {
+    py.detach(|| CoreHeap::attach_ticket(ticket)).or_raise()
+}
+
+/// The memory which the processes of a program share; `pumasi.heap` is the one of this process.
+#[pyclass(frozen, module = "pumasi._core", name = "Heap")]
+pub struct Heap {}
+
+#[pymethods]
+impl Heap {
+    /// Most bytes the heap may take; an operation beyond raises MemoryError and changes nothing.
+    ///
+    /// Set by `PUMASI_HEAP_LIMIT` ("512M", "2G", bytes), else 80 % of the smaller of the machine's
+    /// memory and the control group's limit.
+    #[getter]
+    fn limit(&self) -> PyResult<u64> {
+        Ok(default()?.limit())
+    }
+
+    #[setter]
+    fn set_limit(&self, bytes: u64) -> PyResult<()> {
+        default()?.set_limit(bytes);
+        Ok(())
+    }
+
+    /// Bytes the heap has taken from the system, in use or kept for reuse.
+    #[getter]
+    fn used(&self) -> PyResult<u64> {
+        Ok(default()?.used())
+    }
+
+    /// The heap's identity, as 32 hexadecimal digits.
+    #[getter]
+    fn id(&self) -> PyResult<String> {
+        Ok(format!("{:032x}", default()?.id()))
+    }
+
+    /// What another process of the same user needs to open this heap, as PUMASI_HEAP has it.
+    #[getter]
+    fn ticket(&self) -> PyResult<String> {
+        Ok(default()?.ticket())
+    }
+
+    /// Free what nothing leads to any more, cycles included, and give empty memory back to the
+    /// system. Returns the number of bytes given back.
+    fn collect(&self, py: Python<'_>) -> PyResult<usize> {
+        let heap = default()?;
+        Ok(py.detach(|| heap.collect()))
+    }
+
+    /// Settle what processes that died have left behind; returns how many they were.
+    ///
+    /// Whoever waits for something of a dead process does this by itself; it is here for a program
+    /// which wants the memory back at once.
+    fn recover(&self, py: Python<'_>) -> PyResult<usize> {
+        let heap = default()?;
+        Ok(py.detach(|| heap.recover()))
+    }
+
+    /// Numbers about the heap: `limit` and `used` in bytes, `objects`, `participants`.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let heap = default()?;
+        let (objects, participants) = py.detach(|| (heap.objects(), heap.participants()));
+        let found = PyDict::new(py);
+        found.set_item("limit", heap.limit())?;
+        found.set_item("used", heap.used())?;
+        found.set_item("objects", objects)?;
+        found.set_item("participants", participants)?;
+        Ok(found)
+    }
+
+    /// Whether operations are counted per object, for `pumasi.stats()`; in all processes.
+    #[getter]
+    fn counting(&self) -> PyResult<bool> {
+        Ok(default()?.counts_operations())
+    }
+
+    #[setter]
+    fn set_counting(&self, on: bool) -> PyResult<()> {
+        default()?.count_operations(on);
+        Ok(())
+    }
+
+    fn __repr__(&self) -> PyResult<String> {
+        let heap = default()?;
+        Ok(format!(
+            "<pumasi.heap {:032x}: {} of {} bytes>",
+            heap.id(),
+            heap.used(),
+            heap.limit()
+        ))
+    }
+}
+
+/// Leave the heap in order: what this process holds stays held, as when a process ends by itself.
+///
+/// Called when the process ends; may be called more than once.
+#[pyfunction]
+pub fn leave(py: Python<'_>) -> PyResult<()> {
+    // A process that never used the heap has nothing to leave.
+    if let Some(heap) = CoreHeap::global_if_open() {
+        py.detach(|| heap.leave());
+    }
+    Ok(())
+}

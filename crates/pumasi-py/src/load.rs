@@ -1,0 +1,229 @@
+//! From what the heap holds to Python's values.
+//!
+//! Everything here runs after the operation that read the value has let go of its locks: making
+//! a Python object may run anybody's finalisers.
+
+use pumasi::containers::ItemRef;
+use pumasi::heap::cell::{Cell, Tag};
+use pumasi::heap::object::{Kind, ObjectRef};
+use pumasi::heap::value::Fetch;
+use pyo3::exceptions::PyTypeError;
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyTuple};
+
+use crate::codec::{Item, Reader};
+use crate::errors::OrRaise;
+use crate::{block, dict, list, locks, pickles};
+
+/// The Python value of a cell, whose block, if it has one, was fetched into `out`.
+#[inline(always)]
+pub fn to_python<'py>(
+    py: Python<'py>,
+    cell: Cell,
+    out: &mut Fetch,
+) -> PyResult<Bound<'py, PyAny>> {
+    match cell.tag() {
+        Tag::Int => int(py, cell.as_int()),
+        Tag::ShortStr => {
+            let (bytes, n) = cell.as_short();
+            text(py, &bytes[..n])
+        }
+        Tag::Special => Ok(special(py, cell)),
+        _ => block_to_python(py, cell, out),
+    }
+}
+
+#[inline(always)]
+fn special(py: Python<'_>, cell: Cell) -> Bound<'_, PyAny> {
+    // SAFETY: the three constants live as long as the interpreter.
+    unsafe {
+        let constant = match cell {
+            Cell::TRUE => ffi::Py_True(),
+            Cell::FALSE => ffi::Py_False(),
+            _ => ffi::Py_None(),
+        };
+        Bound::from_borrowed_ptr(py, constant)
+    }
+}
+
+#[inline(always)]
+fn int(py: Python<'_>, i: i64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: gives a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromLongLong(i)) }
+}
+
+#[inline(always)]
+fn text<'py>(py: Python<'py>, utf8: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: the bytes are there for the call, which gives a new reference or null with an
+    // exception set (for bytes which are no UTF-8: a damaged heap).
+    unsafe {
+        Bound::from_owned_ptr_or_err(
+            py,
+            ffi::PyUnicode_DecodeUTF8(
+                utf8.as_ptr().cast(),
+                utf8.len() as ffi::Py_ssize_t,
+                core::ptr::null(),
+            ),
+        )
+    }
+}
+
+#[inline(never)]
+fn block_to_python<'py>(
+    py: Python<'py>,
+    cell: Cell,
+    out: &mut Fetch,
+) -> PyResult<Bound<'py, PyAny>> {
+    match cell.tag() {
+        Tag::Float => float(py, out.float()),
+        Tag::ShortBytes => {
+            let (bytes, n) = cell.as_short();
+            Ok(PyBytes::new(py, &bytes[..n]).into_any())
+        }
+        Tag::Object => match out.take_object() {
+            Some(object) => handle(py, object),
+            None => Err(unreadable(Tag::Object)),
+        },
+        tag => bytes_to_python(py, tag, out.bytes()),
+    }
+}
+
+/// The Python value of one item of a snapshot.
+pub fn item_of<'py>(py: Python<'py>, item: ItemRef<'_>) -> PyResult<Bound<'py, PyAny>> {
+    match item {
+        ItemRef::Inline(cell) => to_python(py, cell, &mut Fetch::new()),
+        ItemRef::Float(f) => float(py, f),
+        ItemRef::Bytes(tag, bytes) => bytes_to_python(py, tag, bytes),
+        ItemRef::Object(object) => handle(py, object.clone()),
+    }
+}
+
+/// The Python value whose kind and bytes these are.
+fn bytes_to_python<'py>(py: Python<'py>, tag: Tag, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    match tag {
+        Tag::Str => text(py, bytes),
+        Tag::Bytes => Ok(PyBytes::new(py, bytes).into_any()),
+        Tag::BigInt => big_int(py, bytes),
+        Tag::Complex => match bytes.as_chunks::<8>() {
+            ([re, im], []) => complex(py, f64::from_le_bytes(*re), f64::from_le_bytes(*im)),
+            _ => Err(unreadable(tag)),
+        },
+        Tag::Tuple => {
+            let mut reader = Reader::new(bytes);
+            match reader.next() {
+                Some(item) => item_to_python(py, item.or_raise()?, &mut reader),
+                None => Err(unreadable(tag)),
+            }
+        }
+        Tag::Pickle => pickles::load(py, bytes),
+        _ => Err(unreadable(tag)),
+    }
+}
+
+#[cold]
+fn unreadable(tag: Tag) -> PyErr {
+    PyTypeError::new_err(format!(
+        "a value of kind {tag:?}, as a program in Rust has stored it, has no Python type"
+    ))
+}
+
+/// The Python object through which this process uses a shared object.
+pub fn handle(py: Python<'_>, object: ObjectRef) -> PyResult<Bound<'_, PyAny>> {
+    match object.kind() {
+        Kind::List => list::List::of_object(py, object).map(Bound::into_any),
+        Kind::Dict => dict::Dict::of_object(py, object).map(Bound::into_any),
+        Kind::Buffer => Bound::new(py, block::Block::of_object(object)?).map(Bound::into_any),
+        Kind::Lock => Bound::new(py, locks::Lock::of_object(object)?).map(Bound::into_any),
+        Kind::RLock => Bound::new(py, locks::RLock::of_object(object)?).map(Bound::into_any),
+        Kind::Semaphore => {
+            Bound::new(py, locks::Semaphore::of_object(object)?).map(Bound::into_any)
+        }
+        Kind::BoundedSemaphore => {
+            Bound::new(py, locks::BoundedSemaphore::of_object(object)?).map(Bound::into_any)
+        }
+        Kind::Event => Bound::new(py, locks::Event::of_object(object)?).map(Bound::into_any),
+        other => Err(PyTypeError::new_err(format!(
+            "a shared {} has no Python type",
+            other.name()
+        ))),
+    }
+}
+
+fn float(py: Python<'_>, f: f64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: gives a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyFloat_FromDouble(f)) }
+}
+
+fn complex(py: Python<'_>, re: f64, im: f64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: gives a new reference, or null with an exception set.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyComplex_FromDoubles(re, im)) }
+}
+
+fn big_int<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    // SAFETY: reads `len` bytes from the pointer, least significant first and signed; gives a
+    // new reference, or null with an exception set.
+    unsafe {
+        Bound::from_owned_ptr_or_err(
+            py,
+            ffi::_PyLong_FromByteArray(bytes.as_ptr(), bytes.len(), 1, 1),
+        )
+    }
+}
+
+fn item_to_python<'py>(
+    py: Python<'py>,
+    item: Item<'_>,
+    reader: &mut Reader<'_>,
+) -> PyResult<Bound<'py, PyAny>> {
+    match item {
+        Item::None => Ok(py.None().into_bound(py)),
+        Item::Bool(b) => Ok(special(py, Cell::bool(b))),
+        Item::Int(i) => int(py, i),
+        Item::BigInt(bytes) => big_int(py, bytes),
+        Item::Float(f) => float(py, f),
+        Item::Complex(re, im) => complex(py, re, im),
+        Item::Str(utf8) => text(py, utf8),
+        Item::Bytes(bytes) => Ok(PyBytes::new(py, bytes).into_any()),
+        Item::Tuple(n) => {
+            let _deeper = Recursion::enter(py)?;
+            let mut items = Vec::with_capacity(n);
+            for _ in 0..n {
+                let next = reader
+                    .next()
+                    .ok_or_else(|| pumasi::Error::Corrupt {
+                        offset: 0,
+                        what: "a tuple that ends early",
+                    })
+                    .flatten()
+                    .or_raise()?;
+                items.push(item_to_python(py, next, reader)?);
+            }
+            Ok(PyTuple::new(py, items)?.into_any())
+        }
+        // Only keys have these, and of those keys the original is stored as well.
+        Item::Typed(_) => Err(unreadable(Tag::Typed)),
+    }
+}
+
+/// One level of Python's recursion limit, given back when dropped.
+pub struct Recursion<'py>(Python<'py>);
+
+impl<'py> Recursion<'py> {
+    /// Raises RecursionError at the limit.
+    pub fn enter(py: Python<'py>) -> PyResult<Recursion<'py>> {
+        // SAFETY: attached; the text is a C string. Left again by the drop.
+        if unsafe { ffi::Py_EnterRecursiveCall(c" in a shared container".as_ptr()) } != 0 {
+            return Err(PyErr::fetch(py));
+        }
+        Ok(Recursion(py))
+    }
+}
+
+impl Drop for Recursion<'_> {
+    fn drop(&mut self) {
+        let _attached = self.0;
+        // SAFETY: attached, and entered once for this value.
+        unsafe { ffi::Py_LeaveRecursiveCall() };
+    }
+}

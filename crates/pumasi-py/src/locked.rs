@@ -1,0 +1,98 @@
+//! `with c.locked():`, the user's lock of a container.
+
+use core::time::Duration;
+
+use pumasi::heap::object::ObjectRef;
+use pumasi::sync::{Acquired, UserLock};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+
+use crate::errors::OrRaise;
+use crate::{locks, wait};
+
+/// How often an operation that computes outside the lock begins again when the container was
+/// changed meanwhile, before it takes `locked()` or gives up.
+pub const MAX_TRIES: usize = 16;
+
+/// Keeps every other thread and process out of a container while a `with` block runs.
+///
+/// The same thread may enter again; its own operations go through.
+#[pyclass(frozen, module = "pumasi._core")]
+pub struct Locked {
+    container: Py<PyAny>,
+    lock: UserLock,
+}
+
+/// The lock of a container, held until this is dropped.
+pub struct Holding<'a>(&'a Locked);
+
+impl Locked {
+    pub fn of(container: &Bound<'_, PyAny>, object: &ObjectRef) -> Locked {
+        Locked {
+            container: container.clone().unbind(),
+            lock: UserLock::of(object.clone()),
+        }
+    }
+
+    fn enter(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<bool> {
+        match wait::run(py, || self.lock.acquire(timeout))? {
+            Acquired::No => Ok(false),
+            Acquired::Yes => Ok(true),
+            Acquired::Abandoned(death) => {
+                if let Err(raised) = locks::warn_of(py, death) {
+                    let _ = self.lock.release();
+                    return Err(raised);
+                }
+                Ok(true)
+            }
+        }
+    }
+
+    /// Takes the lock, waiting for as long as it takes.
+    pub fn hold(&self, py: Python<'_>) -> PyResult<Holding<'_>> {
+        self.enter(py, None)?;
+        Ok(Holding(self))
+    }
+}
+
+impl Drop for Holding<'_> {
+    fn drop(&mut self) {
+        // It is held by this thread, so that giving it back cannot be refused.
+        let _ = self.0.lock.release();
+    }
+}
+
+#[pymethods]
+impl Locked {
+    /// Wait until no other holds the container; return True, or False after `timeout` seconds.
+    #[pyo3(signature = (timeout=None))]
+    fn acquire(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        self.enter(py, wait::timeout(timeout)?)
+    }
+
+    /// Let others in again; raises RuntimeError in a thread that does not hold the container.
+    fn release(&self) -> PyResult<()> {
+        match self.lock.release() {
+            Err(pumasi::Error::NotHeld { .. }) => Err(PyRuntimeError::new_err(
+                "this thread does not hold the container's lock",
+            )),
+            done => done.or_raise(),
+        }
+    }
+
+    fn __enter__(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.enter(py, None)?;
+        Ok(self.container.clone_ref(py))
+    }
+
+    #[pyo3(signature = (exc_type=None, exc=None, traceback=None, /))]
+    fn __exit__(
+        &self,
+        exc_type: Option<&Bound<'_, PyAny>>,
+        exc: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let _whatever_happened = (exc_type, exc, traceback);
+        self.release()
+    }
+}

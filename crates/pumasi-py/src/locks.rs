@@ -1,0 +1,686 @@
+//! Locks, semaphores and events.
+//!
+//! `acquire` and `release` have multiprocessing's signatures and exceptions. What a death does is
+//! the core's affair; here it becomes a warning, which names the process that died.
+
+use core::time::Duration;
+use std::ffi::CString;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use pumasi::heap::object::ObjectRef;
+use pumasi::sync::{
+    Acquired, Death, OnDeath, RawBoundedSemaphore, RawEvent, RawLock, RawRLock, RawSemaphore,
+};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::block::by_reference;
+use crate::errors::{OrRaise, OwnerDiedWarning};
+use crate::reference::{assert_spawning, given};
+use crate::{heap, wait};
+
+/// A process which died while it held a lock.
+#[pyclass(frozen, eq, module = "pumasi._core")]
+#[derive(Clone, Copy, PartialEq)]
+pub struct OwnerDied {
+    /// The process id.
+    #[pyo3(get)]
+    pid: u32,
+    /// The number of the signal that ended it; None where nobody who knows has told.
+    #[pyo3(get)]
+    signal: Option<i32>,
+}
+
+#[pymethods]
+impl OwnerDied {
+    fn __repr__(&self) -> String {
+        match self.signal {
+            Some(signal) => format!("OwnerDied(pid={}, signal={signal})", self.pid),
+            None => format!("OwnerDied(pid={}, signal=None)", self.pid),
+        }
+    }
+
+    #[classattr]
+    fn __match_args__() -> (&'static str, &'static str) {
+        ("pid", "signal")
+    }
+}
+
+/// The death of which the last `acquire` of a handle told: `1 << 63 | signal(31) | pid(32)`, or 0.
+#[derive(Default)]
+pub struct LastDeath(AtomicU64);
+
+impl LastDeath {
+    #[inline(always)]
+    fn forget(&self) {
+        if self.0.load(Ordering::Relaxed) != 0 {
+            self.0.store(0, Ordering::Relaxed);
+        }
+    }
+
+    fn keep(&self, death: Death) {
+        let signal = death.signal.unwrap_or(0).cast_unsigned();
+        let word = (1 << 63) | (u64::from(signal) << 32) | u64::from(death.pid);
+        self.0.store(word, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<OwnerDied> {
+        let word = self.0.load(Ordering::Relaxed);
+        (word != 0).then(|| OwnerDied {
+            pid: word as u32,
+            signal: Some(((word >> 32) & 0x7fff_ffff) as i32).filter(|&signal| signal != 0),
+        })
+    }
+}
+
+/// What all that can be acquired have in common.
+pub trait Acquire: Sync {
+    /// Acquire, waiting at most `timeout`.
+    fn acquire_raw(&self, timeout: Option<Duration>) -> pumasi::Result<Acquired>;
+    /// Undo an acquisition.
+    fn release_raw(&self) -> pumasi::Result<()>;
+    /// Where the death that an acquisition tells of is kept.
+    fn last_death(&self) -> &LastDeath;
+
+    /// Releases, with multiprocessing's exception for one who may not.
+    #[inline(always)]
+    fn leave(&self) -> PyResult<()> {
+        self.release_raw().or_raise()
+    }
+
+    /// Acquires, waiting for as long as it takes.
+    #[inline(always)]
+    fn enter(&self, py: Python<'_>) -> PyResult<bool> {
+        match self.acquire_raw(None) {
+            Ok(Acquired::Yes) => {
+                self.last_death().forget();
+                Ok(true)
+            }
+            Err(pumasi::Error::WouldBlock) => {
+                let acquired = wait::sleep_in(py, || self.acquire_raw(None))?;
+                self.outcome(py, acquired)
+            }
+            other => self.outcome(py, other.or_raise()?),
+        }
+    }
+
+    /// `acquire(block, timeout)`.
+    #[inline(always)]
+    fn acquire_with(
+        &self,
+        py: Python<'_>,
+        block: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<bool> {
+        if block.is_none() && timeout.is_none() {
+            return self.enter(py);
+        }
+        let limit = match block {
+            Some(block) if !block.is_truthy()? => Some(Duration::ZERO),
+            _ => wait::timeout(timeout)?,
+        };
+        let acquired = wait::run(py, || self.acquire_raw(limit))?;
+        self.outcome(py, acquired)
+    }
+
+    /// What `acquire` returns, and a warning if a dead process held the lock.
+    #[cold]
+    #[inline(never)]
+    fn outcome(&self, py: Python<'_>, acquired: Acquired) -> PyResult<bool> {
+        match acquired {
+            Acquired::No => Ok(false),
+            Acquired::Yes => {
+                self.last_death().forget();
+                Ok(true)
+            }
+            Acquired::Abandoned(death) => {
+                self.last_death().keep(death);
+                // Where warnings are errors the caller never learns that it has the lock, so it
+                // must not have it.
+                if let Err(raised) = warn_of(py, death) {
+                    let _ = self.release_raw();
+                    return Err(raised);
+                }
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// Issues `OwnerDiedWarning` at the caller's line.
+pub fn warn_of(py: Python<'_>, death: Death) -> PyResult<()> {
+    let how = match death.signal {
+        Some(signal) => match pumasi::process::signal_name(signal) {
+            Some(name) => format!("was ended by {name}"),
+            None => format!("was ended by signal {signal}"),
+        },
+        None => "died".to_owned(),
+    };
+    let message = format!(
+        "process {} {how} while it held this lock: what the lock protects may be half changed",
+        death.pid
+    );
+    let message = CString::new(message)?;
+    PyErr::warn(py, &py.get_type::<OwnerDiedWarning>(), &message, 1)
+}
+
+/// The methods which all that can be acquired share, and those of one class.
+macro_rules! acquirable {
+    ($class:ident, $raw:ty, |$held:ident| $release:expr, { $($own:tt)* }) => {
+        impl Acquire for $class {
+            #[inline(always)]
+            fn acquire_raw(&self, timeout: Option<Duration>) -> pumasi::Result<Acquired> {
+                self.raw.acquire(timeout)
+            }
+            #[inline(always)]
+            fn release_raw(&self) -> pumasi::Result<()> {
+                let $held = &self.raw;
+                $release
+            }
+            #[inline(always)]
+            fn last_death(&self) -> &LastDeath {
+                &self.died
+            }
+        }
+
+        impl $class {
+            fn made(raw: $raw) -> $class {
+                $class { raw, died: LastDeath::default() }
+            }
+
+            /// The one that lives in a shared object.
+            pub fn of_object(object: ObjectRef) -> PyResult<$class> {
+                <$raw>::from_object(object).map($class::made).or_raise()
+            }
+
+            /// The shared object.
+            pub fn object(&self) -> &ObjectRef {
+                self.raw.object()
+            }
+        }
+
+        #[pymethods]
+        impl $class {
+            $($own)*
+
+            /// Acquire and return True, or False if that took longer than `timeout` seconds.
+            ///
+            /// With `block=False` it does not wait at all; a negative timeout is zero.
+            #[inline]
+            #[pyo3(
+                signature = (block=None, timeout=None),
+                text_signature = "($self, block=True, timeout=None)"
+            )]
+            fn acquire(
+                &self,
+                py: Python<'_>,
+                block: Option<&Bound<'_, PyAny>>,
+                timeout: Option<f64>,
+            ) -> PyResult<bool> {
+                self.acquire_with(py, block, timeout)
+            }
+
+            #[inline]
+            fn __enter__(&self, py: Python<'_>) -> PyResult<bool> {
+                self.enter(py)
+            }
+
+            #[inline]
+            #[pyo3(signature = (exc_type=None, exc=None, traceback=None, /))]
+            fn __exit__(
+                &self,
+                exc_type: Option<&Bound<'_, PyAny>>,
+                exc: Option<&Bound<'_, PyAny>>,
+                traceback: Option<&Bound<'_, PyAny>>,
+            ) -> PyResult<()> {
+                let _whatever_happened = (exc_type, exc, traceback);
+                self.leave()
+            }
+
+            fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+                assert_spawning(slf)?;
+                by_reference(slf)
+            }
+
+            /// What the standard library's conditions and queues look at.
+            #[getter]
+            fn _semlock<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+                slf.clone()
+            }
+
+            fn _is_zero(&self) -> bool {
+                self._get_value() == 0
+            }
+        }
+    };
+}
+
+/// Who holds a lock, in the words of multiprocessing.
+fn owner_name(py: Python<'_>, mine: bool, free: bool, in_process: bool) -> PyResult<String> {
+    static CURRENT_PROCESS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static CURRENT_THREAD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    if mine {
+        let name = |function: &Bound<'_, PyAny>| -> PyResult<String> {
+            function.call0()?.getattr("name")?.extract()
+        };
+        let process = name(CURRENT_PROCESS.import(
+            py,
+            "multiprocessing.process",
+            "current_process",
+        )?)?;
+        let thread = name(CURRENT_THREAD.import(py, "threading", "current_thread")?)?;
+        return Ok(if thread == "MainThread" {
+            process
+        } else {
+            format!("{process}|{thread}")
+        });
+    }
+    Ok(if free {
+        "None"
+    } else if in_process {
+        "SomeOtherThread"
+    } else {
+        "SomeOtherProcess"
+    }
+    .into())
+}
+
+/// A lock between processes and threads, which recovers when its holder is killed.
+///
+/// Any thread of any process may release it. When a process is killed while it holds the lock,
+/// the lock becomes free; the next `acquire` returns True, issues `OwnerDiedWarning`, and
+/// `owner_died` tells which process that was. A process that ends in order keeps what it holds.
+///
+/// >>> import pumasi
+/// >>> lock = pumasi.Lock()
+/// >>> with lock:
+/// ...     lock.locked()
+/// True
+/// >>> lock.locked()
+/// False
+#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+pub struct Lock {
+    raw: RawLock,
+    died: LastDeath,
+}
+
+acquirable!(Lock, RawLock, |raw| raw.release(), {
+    #[new]
+    #[pyo3(signature = (reference=None, /, *, ctx=None, on_death=None))]
+    fn new(
+        reference: Option<&Bound<'_, PyAny>>,
+        ctx: Option<&Bound<'_, PyAny>>,
+        on_death: Option<&str>,
+    ) -> PyResult<Lock> {
+        let _one_kind_for_every_start_method = ctx;
+        match given(reference) {
+            Some(object) => Lock::of_object(object),
+            None => RawLock::create(heap::default()?, self::on_death(on_death)?)
+                .map(Lock::made)
+                .or_raise(),
+        }
+    }
+
+    /// Release the lock, whoever has acquired it.
+    ///
+    /// Raises ValueError if it is free.
+    #[inline]
+    fn release(&self) -> PyResult<()> {
+        self.leave()
+    }
+
+    /// Return whether anybody holds the lock.
+    fn locked(&self) -> bool {
+        self.raw.is_locked()
+    }
+
+    /// The process that died holding the lock, if the last `acquire` here told of one, else None.
+    #[getter]
+    fn owner_died(&self) -> Option<OwnerDied> {
+        self.died.get()
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let raw = &slf.get().raw;
+        let owner = owner_name(slf.py(), raw.is_mine(), !raw.is_locked(), false)?;
+        Ok(format!("<{}(owner={owner})>", slf.get_type().name()?))
+    }
+
+    fn _is_mine(&self) -> bool {
+        self.raw.is_mine()
+    }
+
+    fn _count(&self) -> u32 {
+        u32::from(self.raw.is_mine())
+    }
+
+    fn _get_value(&self) -> u32 {
+        u32::from(!self.raw.is_locked())
+    }
+});
+
+/// A lock between processes and threads which the thread that holds it may acquire again.
+///
+/// It is free when it has been released as often as acquired, by that thread; another's `release`
+/// raises AssertionError. When its holder is killed it recovers as `Lock` does.
+///
+/// >>> import pumasi
+/// >>> lock = pumasi.RLock()
+/// >>> with lock, lock:
+/// ...     lock.locked()
+/// True
+#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+pub struct RLock {
+    raw: RawRLock,
+    died: LastDeath,
+}
+
+acquirable!(RLock, RawRLock, |raw| raw.release(), {
+    #[new]
+    #[pyo3(signature = (reference=None, /, *, ctx=None, on_death=None))]
+    fn new(
+        reference: Option<&Bound<'_, PyAny>>,
+        ctx: Option<&Bound<'_, PyAny>>,
+        on_death: Option<&str>,
+    ) -> PyResult<RLock> {
+        let _one_kind_for_every_start_method = ctx;
+        match given(reference) {
+            Some(object) => RLock::of_object(object),
+            None => RawRLock::create(heap::default()?, self::on_death(on_death)?)
+                .map(RLock::made)
+                .or_raise(),
+        }
+    }
+
+    /// Release the lock once; raises AssertionError in a thread which does not hold it.
+    #[inline]
+    fn release(&self) -> PyResult<()> {
+        self.leave()
+    }
+
+    /// Return whether any thread holds the lock.
+    fn locked(&self) -> bool {
+        self.raw.is_locked()
+    }
+
+    /// The process that died holding the lock, if the last `acquire` here told of one, else None.
+    #[getter]
+    fn owner_died(&self) -> Option<OwnerDied> {
+        self.died.get()
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let raw = &slf.get().raw;
+        let owner = owner_name(slf.py(), raw.is_mine(), !raw.is_locked(), raw.is_ours())?;
+        let count = if raw.is_mine() {
+            raw.depth().to_string()
+        } else if raw.is_locked() {
+            "nonzero".to_owned()
+        } else {
+            "0".to_owned()
+        };
+        Ok(format!("<{}({owner}, {count})>", slf.get_type().name()?))
+    }
+
+    fn _is_mine(&self) -> bool {
+        self.raw.is_mine()
+    }
+
+    fn _count(&self) -> u32 {
+        if self.raw.is_ours() { self.raw.depth() } else { 0 }
+    }
+
+    fn _get_value(&self) -> u32 {
+        u32::from(!self.raw.is_locked())
+    }
+});
+
+/// A number of permits which processes and threads take and give back.
+///
+/// It is a plain count: what a process took before it was killed stays taken. For permits that
+/// come back at a death there is `BoundedSemaphore`.
+///
+/// >>> import pumasi
+/// >>> semaphore = pumasi.Semaphore(2)
+/// >>> semaphore.acquire(), semaphore.acquire(), semaphore.acquire(block=False)
+/// (True, True, False)
+#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+pub struct Semaphore {
+    raw: RawSemaphore,
+    died: LastDeath,
+}
+
+acquirable!(Semaphore, RawSemaphore, |raw| raw.release(1), {
+    #[new]
+    #[pyo3(
+        signature = (value=None, *, ctx=None),
+        text_signature = "(value=1, *, ctx=None)"
+    )]
+    fn new(
+        value: Option<&Bound<'_, PyAny>>,
+        ctx: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Semaphore> {
+        let _one_kind_for_every_start_method = ctx;
+        match given(value) {
+            Some(object) => Semaphore::of_object(object),
+            None => RawSemaphore::create(heap::default()?, permits(value)?)
+                .map(Semaphore::made)
+                .or_raise(),
+        }
+    }
+
+    /// Give a permit back.
+    #[inline]
+    fn release(&self) -> PyResult<()> {
+        self.leave()
+    }
+
+    /// Return how many permits are left.
+    fn get_value(&self) -> u32 {
+        self.raw.value()
+    }
+
+    /// Return whether no permit is left.
+    fn locked(&self) -> bool {
+        self.raw.value() == 0
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        Ok(format!("<{}(value={})>", slf.get_type().name()?, slf.get().raw.value()))
+    }
+
+    fn _is_mine(&self) -> bool {
+        false
+    }
+
+    fn _count(&self) -> u32 {
+        0
+    }
+
+    fn _get_value(&self) -> u32 {
+        self.raw.value()
+    }
+});
+
+/// A number of permits which never has more than it began with.
+///
+/// A release too many raises ValueError. The permits of a process that is killed come back.
+///
+/// >>> import pumasi
+/// >>> semaphore = pumasi.BoundedSemaphore(1)
+/// >>> semaphore.release()
+/// Traceback (most recent call last):
+/// ...
+/// ValueError: semaphore or lock released too many times
+#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+pub struct BoundedSemaphore {
+    raw: RawBoundedSemaphore,
+    died: LastDeath,
+}
+
+acquirable!(BoundedSemaphore, RawBoundedSemaphore, |raw| raw.release(), {
+    #[new]
+    #[pyo3(
+        signature = (value=None, *, ctx=None, on_death=None),
+        text_signature = "(value=1, *, ctx=None, on_death=None)"
+    )]
+    fn new(
+        value: Option<&Bound<'_, PyAny>>,
+        ctx: Option<&Bound<'_, PyAny>>,
+        on_death: Option<&str>,
+    ) -> PyResult<BoundedSemaphore> {
+        let _one_kind_for_every_start_method = ctx;
+        match given(value) {
+            Some(object) => BoundedSemaphore::of_object(object),
+            None => RawBoundedSemaphore::create(
+                heap::default()?,
+                permits(value)?,
+                self::on_death(on_death)?,
+            )
+            .map(BoundedSemaphore::made)
+            .or_raise(),
+        }
+    }
+
+    /// Give a permit back; raises ValueError if none is out.
+    #[inline]
+    fn release(&self) -> PyResult<()> {
+        self.leave()
+    }
+
+    /// Return how many permits are left.
+    fn get_value(&self) -> u32 {
+        self.raw.value()
+    }
+
+    /// Return whether no permit is left.
+    fn locked(&self) -> bool {
+        self.raw.value() == 0
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let raw = &slf.get().raw;
+        Ok(format!(
+            "<{}(value={}, maxvalue={})>",
+            slf.get_type().name()?,
+            raw.value(),
+            raw.bound()
+        ))
+    }
+
+    fn _is_mine(&self) -> bool {
+        false
+    }
+
+    fn _count(&self) -> u32 {
+        0
+    }
+
+    fn _get_value(&self) -> u32 {
+        self.raw.value()
+    }
+});
+
+/// The number of permits that a constructor was given; 1 by default.
+fn permits(value: Option<&Bound<'_, PyAny>>) -> PyResult<u32> {
+    let Some(value) = value else { return Ok(1) };
+    let number: i64 = value.extract()?;
+    u32::try_from(number)
+        .ok()
+        .filter(|&permits| permits <= i32::MAX as u32)
+        .ok_or_else(|| {
+            PyValueError::new_err("the number of permits must be from 0 to 2147483647")
+        })
+}
+
+/// What `on_death=` says is to become of what a killed process held.
+fn on_death(asked: Option<&str>) -> PyResult<OnDeath> {
+    match asked {
+        None => Ok(OnDeath::Auto),
+        Some("release") => Ok(OnDeath::Release),
+        Some("keep") => Ok(OnDeath::Keep),
+        Some(other) => Err(PyValueError::new_err(format!(
+            "on_death must be 'release', 'keep' or None, not {other:?}"
+        ))),
+    }
+}
+
+/// A flag that processes and threads can wait for.
+///
+/// >>> import pumasi
+/// >>> event = pumasi.Event()
+/// >>> event.wait(timeout=0.01)
+/// False
+/// >>> event.set()
+/// >>> event.wait()
+/// True
+#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+pub struct Event {
+    raw: RawEvent,
+}
+
+impl Event {
+    /// The one that lives in a shared object.
+    pub fn of_object(object: ObjectRef) -> PyResult<Event> {
+        Ok(Event {
+            raw: RawEvent::from_object(object).or_raise()?,
+        })
+    }
+
+    /// The shared object.
+    pub fn object(&self) -> &ObjectRef {
+        self.raw.object()
+    }
+}
+
+#[pymethods]
+impl Event {
+    #[new]
+    #[pyo3(signature = (reference=None, /, *, ctx=None))]
+    fn new(
+        reference: Option<&Bound<'_, PyAny>>,
+        ctx: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Event> {
+        let _one_kind_for_every_start_method = ctx;
+        match given(reference) {
+            Some(object) => Event::of_object(object),
+            None => Ok(Event {
+                raw: RawEvent::create(heap::default()?).or_raise()?,
+            }),
+        }
+    }
+
+    /// Return whether the flag is set.
+    fn is_set(&self) -> bool {
+        self.raw.is_set()
+    }
+
+    /// Set the flag, and wake all who wait for it.
+    fn set(&self) {
+        self.raw.set();
+    }
+
+    /// Clear the flag.
+    fn clear(&self) {
+        self.raw.clear();
+    }
+
+    /// Wait until the flag is set, at most `timeout` seconds; return whether it is.
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let limit = wait::timeout(timeout)?;
+        wait::run(py, || self.raw.wait(limit))
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let state = if slf.get().raw.is_set() { "set" } else { "unset" };
+        let name = slf.get_type().qualname()?;
+        Ok(format!("<{name} at {:#x} {state}>", slf.as_ptr() as usize))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        assert_spawning(slf)?;
+        by_reference(slf)
+    }
+}

@@ -1,0 +1,553 @@
+//! `Value` and `Array`: ctypes objects in the heap, and the lock which their accesses take.
+//!
+//! Numbers are read and written here; everything else (structures, characters, slices, and what
+//! ctypes refuses, for its own words) goes through the ctypes object, under the same lock.
+
+use core::ffi::{CStr, c_int};
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+use pyo3::exceptions::{PyIndexError, PyTypeError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+
+use crate::locks::{Acquire, Lock, RLock};
+use crate::number::{Number, Step};
+
+/// The lock of a value or array.
+enum Guard {
+    RLock(Py<RLock>),
+    Lock(Py<Lock>),
+    /// Another package's, or a subclass of ours: used by its methods.
+    Other(Py<PyAny>),
+}
+
+impl Guard {
+    fn of(lock: &Bound<'_, PyAny>) -> Guard {
+        if let Ok(lock) = lock.cast_exact::<RLock>() {
+            Guard::RLock(lock.clone().unbind())
+        } else if let Ok(lock) = lock.cast_exact::<Lock>() {
+            Guard::Lock(lock.clone().unbind())
+        } else {
+            Guard::Other(lock.clone().unbind())
+        }
+    }
+
+    /// Runs `f` with the lock held; its release comes before an exception of `f` leaves.
+    #[inline(always)]
+    fn hold<R>(&self, py: Python<'_>, f: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+        match self {
+            Guard::RLock(lock) => hold(lock.get(), py, f),
+            Guard::Lock(lock) => hold(lock.get(), py, f),
+            Guard::Other(lock) => {
+                let lock = lock.bind(py);
+                lock.call_method0("acquire")?;
+                let done = f();
+                lock.call_method0("release")?;
+                done
+            }
+        }
+    }
+
+    fn bind<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        match self {
+            Guard::RLock(lock) => lock.bind(py).clone().into_any(),
+            Guard::Lock(lock) => lock.bind(py).clone().into_any(),
+            Guard::Other(lock) => lock.bind(py).clone(),
+        }
+    }
+}
+
+#[inline(always)]
+fn hold<L: Acquire, R>(
+    lock: &L,
+    py: Python<'_>,
+    f: impl FnOnce() -> PyResult<R>,
+) -> PyResult<R> {
+    lock.enter(py)?;
+    let done = f();
+    lock.leave()?;
+    done
+}
+
+/// Where the numbers of a ctypes object lie.
+#[derive(Clone, Copy)]
+struct Numbers {
+    number: Number,
+    start: NonNull<u8>,
+    count: usize,
+}
+
+// SAFETY: the memory is only touched through the atomic accesses of `Number`.
+unsafe impl Send for Numbers {}
+// SAFETY: as above.
+unsafe impl Sync for Numbers {}
+
+impl Numbers {
+    /// None where the object holds no numbers that are read as such.
+    fn of(object: &Bound<'_, PyAny>) -> PyResult<Option<Numbers>> {
+        let mut view = MaybeUninit::<ffi::Py_buffer>::uninit();
+        let flags = ffi::PyBUF_WRITABLE | ffi::PyBUF_FORMAT | ffi::PyBUF_ND;
+        // SAFETY: `view` is filled by the call if it succeeds, and given back at the end. The
+        // object keeps its memory where it is for as long as it lives, also without the view.
+        unsafe {
+            if ffi::PyObject_GetBuffer(object.as_ptr(), view.as_mut_ptr(), flags) == -1 {
+                return Err(PyErr::fetch(object.py()));
+            }
+            let mut view = view.assume_init();
+            let format = if view.format.is_null() {
+                None
+            } else {
+                CStr::from_ptr(view.format).to_str().ok()
+            };
+            let number = format.and_then(Number::of_format);
+            let start = view.buf.cast::<u8>();
+            let (len, dimensions) = (view.len as usize, view.ndim);
+            ffi::PyBuffer_Release(&raw mut view);
+            let (Some(number), Some(start)) = (number, NonNull::new(start)) else {
+                return Ok(None);
+            };
+            let fits = start.addr().get().is_multiple_of(number.size()) && dimensions <= 1;
+            Ok(fits.then_some(Numbers {
+                number,
+                start,
+                count: len / number.size(),
+            }))
+        }
+    }
+
+    #[inline(always)]
+    fn read(&self, index: usize) -> u64 {
+        debug_assert!(index < self.count);
+        // SAFETY: `index` is below the count (every caller has checked), so that the address is
+        // inside the object, which whoever has us keeps; it is aligned (see `of`).
+        unsafe {
+            self.number
+                .read(self.start.as_ptr().add(index * self.number.size()))
+        }
+    }
+
+    #[inline(always)]
+    fn write(&self, index: usize, bits: u64) {
+        debug_assert!(index < self.count);
+        // SAFETY: as in `read`.
+        unsafe {
+            self.number.write(
+                self.start.as_ptr().add(index * self.number.size()),
+                bits,
+            );
+        }
+    }
+
+    /// The bits of an operand: anything that stands for an int or a float.
+    fn operand(&self, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+        if let Some(bits) = self.number.bits_of(value) {
+            return Ok(bits);
+        }
+        let converted = match self.number {
+            Number::F32 | Number::F64 => value.call_method0("__float__"),
+            Number::Bool => return Ok(u64::from(value.is_truthy()?)),
+            _ => value.call_method0("__index__"),
+        };
+        converted
+            .ok()
+            .and_then(|plain| self.number.bits_of(&plain))
+            .ok_or_else(|| {
+                PyTypeError::new_err(format!(
+                    "expected a number of the array's kind, not {}",
+                    value.get_type()
+                ))
+            })
+    }
+
+    fn step(&self, index: usize, step: Step, operand: u64) -> PyResult<u64> {
+        let new = self.number.step(step, self.read(index), operand);
+        self.write(index, new);
+        Ok(new)
+    }
+
+    /// Whether the number was `old`, and is `new` now.
+    fn exchange(&self, index: usize, old: u64, new: u64) -> PyResult<bool> {
+        let same = self.number.same(self.read(index), old);
+        if same {
+            self.write(index, new);
+        }
+        Ok(same)
+    }
+}
+
+/// A ctypes object and the lock which accesses to it take.
+#[pyclass(subclass, frozen, weakref, module = "pumasi._core")]
+pub struct TypedBase {
+    object: Py<PyAny>,
+    guard: Guard,
+    numbers: Option<Numbers>,
+}
+
+impl TypedBase {
+    fn numbers(&self) -> PyResult<&Numbers> {
+        self.numbers
+            .as_ref()
+            .ok_or_else(|| PyTypeError::new_err("this type has no atomic arithmetic"))
+    }
+}
+
+#[pymethods]
+impl TypedBase {
+    #[new]
+    #[pyo3(signature = (obj, lock, /))]
+    fn new(obj: &Bound<'_, PyAny>, lock: &Bound<'_, PyAny>) -> PyResult<TypedBase> {
+        Ok(TypedBase {
+            object: obj.clone().unbind(),
+            guard: Guard::of(lock),
+            numbers: None,
+        })
+    }
+
+    #[getter]
+    fn _obj<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.object.bind(py).clone()
+    }
+
+    #[getter]
+    fn _lock<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.guard.bind(py)
+    }
+
+    /// Return the ctypes object, whose accesses take no lock.
+    fn get_obj<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.object.bind(py).clone()
+    }
+
+    /// Return the lock which every access takes.
+    fn get_lock<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.guard.bind(py)
+    }
+
+    /// The lock's `acquire`.
+    #[getter]
+    fn acquire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.guard.bind(py).getattr("acquire")
+    }
+
+    /// The lock's `release`.
+    #[getter]
+    fn release<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.guard.bind(py).getattr("release")
+    }
+
+    fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.guard.bind(py).call_method0("__enter__")
+    }
+
+    #[pyo3(signature = (exc_type=None, exc=None, traceback=None, /))]
+    fn __exit__<'py>(
+        &self,
+        py: Python<'py>,
+        exc_type: Option<&Bound<'py, PyAny>>,
+        exc: Option<&Bound<'py, PyAny>>,
+        traceback: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.guard
+            .bind(py)
+            .call_method1("__exit__", (exc_type, exc, traceback))
+    }
+
+    /// The buffer of the ctypes object, with its format and shape.
+    ///
+    /// # Safety
+    /// Called by the interpreter with a view to fill.
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        let object = slf.get().object.as_ptr();
+        // SAFETY: `view` is the interpreter's to fill, which the ctypes object does; the view then
+        // belongs to that object, which it keeps, and is given back to it.
+        if unsafe { ffi::PyObject_GetBuffer(object, view, flags) } == -1 {
+            return Err(PyErr::fetch(slf.py()));
+        }
+        Ok(())
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        Ok(format!(
+            "<{} wrapper for {}>",
+            slf.get_type().name()?,
+            slf.get().object.bind(slf.py()).str()?
+        ))
+    }
+}
+
+/// A simple ctypes object and the lock which its accesses take.
+#[pyclass(extends = TypedBase, subclass, frozen, module = "pumasi._core")]
+pub struct TypedValue {}
+
+#[pymethods]
+impl TypedValue {
+    #[new]
+    #[pyo3(signature = (obj, lock, /))]
+    fn new(
+        obj: &Bound<'_, PyAny>,
+        lock: &Bound<'_, PyAny>,
+    ) -> PyResult<PyClassInitializer<TypedValue>> {
+        Ok(PyClassInitializer::from(TypedBase {
+            object: obj.clone().unbind(),
+            guard: Guard::of(lock),
+            numbers: Numbers::of(obj)?,
+        })
+        .add_subclass(TypedValue {}))
+    }
+
+    /// The value; reading and writing it take the lock.
+    #[getter]
+    #[inline]
+    fn value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, base) = (slf.py(), slf.as_super().get());
+        match &base.numbers {
+            Some(numbers) => {
+                let bits = base.guard.hold(py, || Ok(numbers.read(0)))?;
+                numbers.number.to_python(py, bits)
+            }
+            None => base
+                .guard
+                .hold(py, || base.object.bind(py).getattr("value")),
+        }
+    }
+
+    #[setter]
+    #[inline]
+    fn set_value<'py>(slf: &Bound<'py, Self>, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        let (py, base) = (slf.py(), slf.as_super().get());
+        if let Some(numbers) = &base.numbers
+            && let Some(bits) = numbers.number.bits_of(value)
+        {
+            return base.guard.hold(py, || {
+                numbers.write(0, bits);
+                Ok(())
+            });
+        }
+        base.guard
+            .hold(py, || base.object.bind(py).setattr("value", value))
+    }
+
+    /// Add `n` in one atomic step and return the new value.
+    ///
+    /// It wraps around where the C type does.
+    #[inline]
+    #[pyo3(signature = (n, /))]
+    fn add<'py>(slf: &Bound<'py, Self>, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let base = slf.as_super().get();
+        step(base, 0, Step::Add, n)
+    }
+
+    /// Store `new` if the value equals `old`, in one atomic step; return whether it did.
+    #[pyo3(signature = (old, new, /))]
+    fn compare_exchange(
+        slf: &Bound<'_, Self>,
+        old: &Bound<'_, PyAny>,
+        new: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let base = slf.as_super().get();
+        exchange(base, 0, old, new)
+    }
+
+    /// Store `n` if it is greater than the value, in one atomic step; return the new value.
+    #[pyo3(signature = (n, /))]
+    fn max<'py>(slf: &Bound<'py, Self>, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        step(slf.as_super().get(), 0, Step::Max, n)
+    }
+
+    /// Store `n` if it is less than the value, in one atomic step; return the new value.
+    #[pyo3(signature = (n, /))]
+    fn min<'py>(slf: &Bound<'py, Self>, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        step(slf.as_super().get(), 0, Step::Min, n)
+    }
+}
+
+#[inline(always)]
+fn step<'py>(
+    base: &TypedBase,
+    index: usize,
+    step: Step,
+    n: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let numbers = base.numbers()?;
+    let operand = numbers.operand(n)?;
+    let bits = base
+        .guard
+        .hold(n.py(), || numbers.step(index, step, operand))?;
+    numbers.number.to_python(n.py(), bits)
+}
+
+fn exchange(
+    base: &TypedBase,
+    index: usize,
+    old: &Bound<'_, PyAny>,
+    new: &Bound<'_, PyAny>,
+) -> PyResult<bool> {
+    let numbers = base.numbers()?;
+    let (old, new) = (numbers.operand(old)?, (numbers.operand(new)?, new.py()));
+    base.guard
+        .hold(new.1, || numbers.exchange(index, old, new.0))
+}
+
+/// A ctypes array and the lock which its accesses take.
+#[pyclass(extends = TypedBase, subclass, frozen, module = "pumasi._core")]
+pub struct TypedArray {}
+
+impl TypedArray {
+    /// The position that an index means, by the rules and in the words of ctypes.
+    #[inline(always)]
+    fn place(numbers: &Numbers, index: isize) -> PyResult<usize> {
+        let place = if index < 0 {
+            index.wrapping_add_unsigned(numbers.count)
+        } else {
+            index
+        } as usize;
+        if place < numbers.count {
+            Ok(place)
+        } else {
+            Err(PyIndexError::new_err("invalid index"))
+        }
+    }
+}
+
+/// The integer between the brackets; None for a slice and for what is neither.
+#[inline(always)]
+fn exact_index(key: &Bound<'_, PyAny>) -> Option<isize> {
+    // SAFETY: a live object, and attached; the accessor is called on an exact int.
+    unsafe {
+        if ffi::PyLong_CheckExact(key.as_ptr()) == 0 {
+            return None;
+        }
+        let mut overflow = 0;
+        let index = ffi::PyLong_AsLongAndOverflow(key.as_ptr(), &raw mut overflow);
+        (overflow == 0).then_some(index as isize)
+    }
+}
+
+#[pymethods]
+impl TypedArray {
+    #[new]
+    #[pyo3(signature = (obj, lock, /))]
+    fn new(
+        obj: &Bound<'_, PyAny>,
+        lock: &Bound<'_, PyAny>,
+    ) -> PyResult<PyClassInitializer<TypedArray>> {
+        let numbers = if plain_elements(obj)? {
+            Numbers::of(obj)?
+        } else {
+            None
+        };
+        Ok(PyClassInitializer::from(TypedBase {
+            object: obj.clone().unbind(),
+            guard: Guard::of(lock),
+            numbers,
+        })
+        .add_subclass(TypedArray {}))
+    }
+
+    fn __len__(slf: &Bound<'_, Self>) -> PyResult<usize> {
+        let base = slf.as_super().get();
+        match &base.numbers {
+            Some(numbers) => Ok(numbers.count),
+            None => base.object.bind(slf.py()).len(),
+        }
+    }
+
+    #[inline]
+    fn __getitem__<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (py, base) = (slf.py(), slf.as_super().get());
+        if let (Some(numbers), Some(index)) = (&base.numbers, exact_index(key)) {
+            let place = Self::place(numbers, index)?;
+            let bits = base.guard.hold(py, || Ok(numbers.read(place)))?;
+            return numbers.number.to_python(py, bits);
+        }
+        base.guard
+            .hold(py, || base.object.bind(py).get_item(key))
+    }
+
+    #[inline]
+    fn __setitem__<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        value: &Bound<'py, PyAny>,
+    ) -> PyResult<()> {
+        let (py, base) = (slf.py(), slf.as_super().get());
+        if let (Some(numbers), Some(index)) = (&base.numbers, exact_index(key))
+            && let Some(bits) = numbers.number.bits_of(value)
+        {
+            let place = Self::place(numbers, index)?;
+            return base.guard.hold(py, || {
+                numbers.write(place, bits);
+                Ok(())
+            });
+        }
+        base.guard
+            .hold(py, || base.object.bind(py).set_item(key, value))
+    }
+
+    /// Add `n` to the element at `index` in one atomic step and return the new value.
+    #[inline]
+    #[pyo3(signature = (index, n, /))]
+    fn add<'py>(
+        slf: &Bound<'py, Self>,
+        index: isize,
+        n: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let base = slf.as_super().get();
+        let place = Self::place(base.numbers()?, index)?;
+        step(base, place, Step::Add, n)
+    }
+
+    /// Store `new` at `index` if the element equals `old`, in one atomic step; return whether it did.
+    #[pyo3(signature = (index, old, new, /))]
+    fn compare_exchange(
+        slf: &Bound<'_, Self>,
+        index: isize,
+        old: &Bound<'_, PyAny>,
+        new: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let base = slf.as_super().get();
+        let place = Self::place(base.numbers()?, index)?;
+        exchange(base, place, old, new)
+    }
+
+    /// Store `n` at `index` if it is greater, in one atomic step; return the new element.
+    #[pyo3(signature = (index, n, /))]
+    fn max<'py>(
+        slf: &Bound<'py, Self>,
+        index: isize,
+        n: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let base = slf.as_super().get();
+        let place = Self::place(base.numbers()?, index)?;
+        step(base, place, Step::Max, n)
+    }
+
+    /// Store `n` at `index` if it is less, in one atomic step; return the new element.
+    #[pyo3(signature = (index, n, /))]
+    fn min<'py>(
+        slf: &Bound<'py, Self>,
+        index: isize,
+        n: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let base = slf.as_super().get();
+        let place = Self::place(base.numbers()?, index)?;
+        step(base, place, Step::Min, n)
+    }
+}
+
+/// Whether the elements of a ctypes array are read as plain Python values: those of a user's own
+/// subclass of a simple type come as instances of it.
+fn plain_elements(array: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static SIMPLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let base = array.getattr("_type_")?.getattr("__base__")?;
+    Ok(base.is(SIMPLE.import(array.py(), "_ctypes", "_SimpleCData")?))
+}

@@ -1,0 +1,221 @@
+"""Keys of shared dicts beyond the native ones.
+
+Keys are compared as bytes, in Rust, by processes which share no Python objects. None, bool, int,
+float, complex, str, bytes and tuples of them have such a form by nature. This module says what
+stands for other immutable types: a *native* value which is equal to the key wherever Python says
+so (a `numpy.int64(3)` is the key `3`), or a tuple which no native key equals, marked by its kind.
+The dict keeps the key as it was first given and gives it back so.
+
+A type which compares by identity, or whose hash differs between processes, cannot be a key.
+"""
+
+import dataclasses
+import enum
+import sys
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta, timezone
+from typing import Any, NamedTuple
+
+from . import _core
+
+
+class Marked(NamedTuple):
+    """The form of a key which no native value equals: a kind and native values."""
+
+    kind: str
+    values: tuple[Any, ...]
+
+
+_NATIVE = (int, float, complex, str, bytes)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def form(key: object) -> Any:
+    """Return a native value or a `Marked` for a key which is not of a native type.
+
+    Raises TypeError for a key that is not hashable, or that no form is known for.
+    """
+    hash(key)  # the interpreter's own words for what is not hashable
+    if type(key) is str:  # one that UTF-8 cannot express
+        return Marked("str", (key.encode("utf-8", "surrogatepass"),))
+    if isinstance(key, _NATIVE) and not isinstance(key, enum.Enum):
+        return _base_value(key)
+    if isinstance(key, enum.Enum):
+        return _of_enum(key)
+    if isinstance(key, tuple):
+        if type(key).__eq__ is not tuple.__eq__ or type(key).__hash__ is not tuple.__hash__:
+            raise _refused(key)
+        return tuple(key)
+    if isinstance(key, frozenset):
+        if type(key) is not frozenset:
+            raise _refused(key)
+        # The elements' own forms, in an order which does not depend on the process.
+        return Marked("frozenset", tuple(sorted(_core.key_form(element) for element in key)))
+    for types, make in _FORMS:
+        if type(key) in types:
+            return make(key)
+    return _of_optional_type(key)
+
+
+def _refused(key: object) -> TypeError:
+    return TypeError(
+        f"{type(key).__module__}.{type(key).__qualname__} cannot be a key of a shared dict: its "
+        "equality is not known to other processes. Keys may be None, bool, int, float, complex, "
+        "str, bytes, Enum members, dates and times, UUID, Decimal, Fraction, pure paths, NumPy "
+        "scalars, frozen dataclasses, and tuples and frozensets of these"
+    )
+
+
+def _base_value(key: Any) -> Any:
+    """Return the plain int, str, ... which a key of a subclass equals."""
+    for base in _NATIVE:
+        if isinstance(key, base):
+            if type(key).__eq__ is not base.__eq__ or type(key).__hash__ is not base.__hash__:
+                if _is_numpy_scalar(key):
+                    return _of_numpy(key)
+                raise _refused(key)
+            # The constructor of the base, on the value itself: a subclass's own __str__ or
+            # __int__ must have no say.
+            return _PLAIN[base](key)
+    raise _refused(key)
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    int: lambda key: int.__add__(key, 0),
+    float: lambda key: float.__add__(key, -0.0),
+    complex: lambda key: complex.__add__(key, 0),
+    str: lambda key: str.join("", [key]),
+    bytes: lambda key: bytes.join(b"", [key]),
+}
+
+
+def _of_enum(key: enum.Enum) -> Any:
+    """An IntEnum or StrEnum member is the number or text, any other member is only itself."""
+    if isinstance(key, _NATIVE):
+        return _base_value(key)
+    if isinstance(key, enum.Flag):
+        return _of_flag(key)
+    cls = type(key)
+    if cls.__eq__ is not object.__eq__ or cls.__hash__ is not enum.Enum.__hash__:
+        raise _refused(key)
+    return Marked("enum", (cls.__module__, cls.__qualname__, key.name))
+
+
+def _of_flag(key: enum.Flag) -> Any:
+    cls = type(key)
+    if cls.__eq__ is not object.__eq__ or cls.__hash__ is not enum.Flag.__hash__:
+        raise _refused(key)
+    return Marked("enum", (cls.__module__, cls.__qualname__, key.value))
+
+
+def _of_datetime(key: datetime) -> Any:
+    offset = key.utcoffset()
+    if offset is None:
+        return Marked("datetime", (_microseconds(key.replace(fold=0) - datetime(1970, 1, 1)),))
+    return Marked("instant", (_microseconds(key - _EPOCH),))
+
+
+def _of_date(key: date) -> Any:
+    return Marked("date", (key.toordinal(),))
+
+
+def _of_time(key: time) -> Any:
+    since = timedelta(
+        hours=key.hour, minutes=key.minute, seconds=key.second, microseconds=key.microsecond
+    )
+    offset = key.utcoffset()
+    if offset is None:
+        return Marked("time", (_microseconds(since),))
+    return Marked("aware time", (_microseconds(since - offset),))
+
+
+def _microseconds(delta: timedelta) -> int:
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def _of_timedelta(key: timedelta) -> Any:
+    return Marked("timedelta", (_microseconds(key),))
+
+
+def _of_timezone(key: timezone) -> Any:
+    return Marked("timezone", (_microseconds(key.utcoffset(None)),))
+
+
+_FORMS: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
+    ((datetime,), _of_datetime),
+    ((date,), _of_date),
+    ((time,), _of_time),
+    ((timedelta,), _of_timedelta),
+    ((timezone,), _of_timezone),
+)
+
+
+def _of_optional_type(key: Any) -> Any:
+    """Types of modules which are only looked at if they are loaded; their keys need them to be."""
+    if _is(key, "uuid", "UUID"):
+        return Marked("uuid", (key.int,))
+    if _is(key, "fractions", "Fraction"):
+        return _of_rational(key.numerator, key.denominator)
+    if _is(key, "decimal", "Decimal"):
+        if key.is_nan():
+            raise _refused(key)
+        if key.is_infinite():
+            return float(key)
+        return _of_rational(*key.as_integer_ratio())
+    pathlib = sys.modules.get("pathlib")
+    if pathlib is not None and isinstance(key, pathlib.PurePath):
+        flavour = "posix" if isinstance(key, pathlib.PurePosixPath) else "windows"
+        text = str(key)
+        return Marked("path", (flavour, text if flavour == "posix" else text.lower()))
+    if _is_numpy_scalar(key):
+        return _of_numpy(key)
+    if dataclasses.is_dataclass(key) and not isinstance(key, type):
+        return _of_dataclass(key)
+    raise _refused(key)
+
+
+def _is(key: object, module: str, name: str) -> bool:
+    loaded = sys.modules.get(module)
+    return loaded is not None and type(key) is getattr(loaded, name, None)
+
+
+def _of_rational(numerator: int, denominator: int) -> Any:
+    """The int or float that equals the fraction, if one does."""
+    if denominator == 1:
+        return numerator
+    try:
+        near = numerator / denominator
+    except OverflowError:
+        near = None
+    if near is not None and near.as_integer_ratio() == (numerator, denominator):
+        return near
+    return Marked("fraction", (numerator, denominator))
+
+
+def _is_numpy_scalar(key: object) -> bool:
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(key, numpy.generic)
+
+
+def _of_numpy(key: Any) -> Any:
+    plain = key.item()
+    if isinstance(plain, (*_NATIVE, type(None))) and hash(plain) == hash(key) and plain == key:
+        return plain
+    numpy = sys.modules["numpy"]
+    if isinstance(key, (numpy.datetime64, numpy.timedelta64)):
+        return Marked("numpy", (key.dtype.str, int(key.astype("int64"))))
+    raise _refused(key)
+
+
+def _of_dataclass(key: Any) -> Any:
+    parameters = key.__dataclass_params__
+    cls = type(key)
+    if not (parameters.frozen and parameters.eq) or "__hash__" not in cls.__dict__:
+        raise _refused(key)
+    fields = tuple(
+        getattr(key, field.name)
+        for field in dataclasses.fields(key)
+        if (field.compare if field.hash is None else field.hash)
+    )
+    return Marked("dataclass", (cls.__module__, cls.__qualname__, *fields))

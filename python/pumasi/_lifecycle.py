@@ -1,0 +1,94 @@
+"""How a process enters the heap and how it leaves it in order.
+
+A process which leaves in order (its program returns, `sys.exit`, an exception out of a `Process`)
+changes nothing about the locks it holds, as in multiprocessing; one which is killed has its locks
+freed. The heap learns of an orderly end by `_core.leave()`, which has to come after everything
+else that may still use a shared object:
+
+- in the main process and in a child that multiprocessing started, as the last finalizer of
+  `multiprocessing.util`, which runs when the children have been joined;
+- in a child of a bare `os.fork()` which ends as a program does, from `atexit`;
+- in a child that one of our own `Process` classes started, once more at the very end (see
+  `context`), because its threads outlive the finalizers.
+
+Leaving twice is harmless, and a process which uses a shared object after it has left attaches again.
+"""
+
+import atexit
+import os
+import weakref
+from multiprocessing import util
+
+from . import _core
+
+#: Lower than any priority in use: `multiprocessing.util` runs its finalizers from high to low.
+_LAST = -1_000_000
+
+#: The process whose finalizer is armed; any other which got here came by a bare fork.
+_armed_pid: int | None = None
+
+
+class _Anchor:
+    """What `multiprocessing.util` keeps our fork hook by, for it holds hooks weakly."""
+
+    __slots__ = ("__weakref__",)
+
+
+_anchor = _Anchor()
+
+
+def announce() -> None:
+    """Say in the environment where this process's heap is, for the programs it will start.
+
+    A child under spawn, the fork server and a plain `subprocess` inherit the environment, and
+    attach to the heap it names when they import pumasi.
+    """
+    os.environ["PUMASI_HEAP"] = _core.heap.ticket
+
+
+def arm() -> None:
+    """Make this process enter the heap, and leave it in order when it ends."""
+    announce()
+    _arm_finalizer()
+    # Also after a fork: the child's `Process` throws away the finalizers it inherited.
+    util.register_after_fork(_anchor, _arm_finalizer)
+    os.register_at_fork(after_in_child=announce)
+    atexit.register(_leave_unless_armed)
+
+
+def _arm_finalizer(_anchor: _Anchor | None = None) -> None:
+    global _armed_pid
+    _armed_pid = os.getpid()
+    util.Finalize(None, _core.leave, exitpriority=_LAST)
+
+
+def _leave_unless_armed() -> None:
+    if _armed_pid != os.getpid():
+        _core.leave()
+
+
+def keep_for_child(handle: object, popen: object) -> None:
+    """Keep what `handle` names alive until the child that `popen` starts is known to have ended.
+
+    Under spawn and forkserver the arguments of a child travel as a pickle, and the standard
+    library forgets them as soon as `start()` returns; the child attaches later. Without this,
+    `p.start(); del d` would free `d` before the child could take hold of it.
+    """
+    kept = getattr(popen, "_pumasi_kept", None)
+    if kept is None:
+        kept = []
+        popen._pumasi_kept = kept  # type: ignore[attr-defined]
+        _starting.add(popen)
+    kept.append(handle)
+
+
+#: The starts whose children have not been seen to end.
+_starting: "weakref.WeakSet[object]" = weakref.WeakSet()
+
+
+def release_ended() -> None:
+    """Let go of what was kept for children which have ended meanwhile."""
+    for popen in list(_starting):
+        if getattr(popen, "returncode", None) is not None:
+            del popen._pumasi_kept  # type: ignore[attr-defined]
+            _starting.discard(popen)

@@ -1,0 +1,267 @@
+"""The start methods: multiprocessing's own contexts, with pumasi's shared objects in them.
+
+Each context here subclasses the standard library's of the same name. Starting, joining and
+signalling processes, the exceptions, the loggers and the chosen start method are therefore the
+standard library's: `pumasi.set_start_method("spawn")` and `multiprocessing.set_start_method("spawn")`
+are the same act. Locks, events, typed values, managers are pumasi's. Queues, pools, pipes, conditions
+and barriers are the standard library's, and so are the locks inside them.
+"""
+
+import multiprocessing as _multiprocessing
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from multiprocessing import context as _standard
+from multiprocessing.context import (
+    AuthenticationError,
+    BufferTooShort,
+    ProcessError,
+    TimeoutError,
+    assert_spawning,
+    get_spawning_popen,
+    reduction,
+    set_spawning_popen,
+)
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from . import _core, _lifecycle
+
+if TYPE_CHECKING:
+    from multiprocessing import pool, queues
+    from multiprocessing.synchronize import Barrier, Condition
+
+    from . import managers
+
+__all__ = [
+    "AuthenticationError",
+    "BaseContext",
+    "BufferTooShort",
+    "DefaultContext",
+    "ForkContext",
+    "ForkProcess",
+    "ForkServerContext",
+    "ForkServerProcess",
+    "Process",
+    "ProcessError",
+    "SpawnContext",
+    "SpawnProcess",
+    "TimeoutError",
+    "assert_spawning",
+    "get_spawning_popen",
+    "reduction",
+    "set_spawning_popen",
+]
+
+
+class _LeavesInOrder(_standard.process.BaseProcess):
+    """A process which tells the heap that it ended in order, when nothing of it runs any more."""
+
+    def _bootstrap(self, *args: Any, **kwargs: Any) -> int:
+        code: int = super()._bootstrap(*args, **kwargs)  # type: ignore[misc]
+        # By now the threads of this process have ended as well, which multiprocessing waits for
+        # only after its finalizers.
+        _core.leave()
+        return code
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until the process has ended, or at most `timeout` seconds."""
+        super().join(timeout)
+        _lifecycle.release_ended()
+
+
+class Process(_LeavesInOrder, _standard.Process):
+    """A process started by the default start method."""
+
+
+class ForkProcess(_LeavesInOrder, _standard.ForkProcess):
+    """A process started by `fork`: the child begins as a copy of its parent."""
+
+
+class SpawnProcess(_LeavesInOrder, _standard.SpawnProcess):
+    """A process started by `spawn`: a fresh interpreter which imports the main module."""
+
+
+class ForkServerProcess(_LeavesInOrder, _standard.ForkServerProcess):
+    """A process started by `forkserver`: forked from a server which never ran the program."""
+
+
+class BaseContext(_standard.BaseContext):
+    """What every context offers; `pumasi.X` is `X` of the default context."""
+
+    def get_context(self, method: str | None = None) -> "BaseContext":  # type: ignore[override]
+        """Return the context of a start method, or this one."""
+        if method is None:
+            return self
+        try:
+            found = _contexts[method]
+        except KeyError:
+            raise ValueError(f"cannot find context for {method!r}") from None
+        found._check_available()  # type: ignore[attr-defined]
+        return found
+
+    def _inner(self) -> _standard.BaseContext:
+        """The standard library's context of the same start method.
+
+        Its queues, conditions and barriers take their inner locks from it: they were written
+        against those, down to what each semaphore does when its process is killed.
+        """
+        return _multiprocessing.get_context(self.get_start_method())
+
+    def Lock(self) -> _core.Lock:  # type: ignore[override]
+        """Return a lock, which recovers when its holder is killed."""
+        return _core.Lock()
+
+    def RLock(self) -> _core.RLock:  # type: ignore[override]
+        """Return a lock which the thread that holds it may acquire again."""
+        return _core.RLock()
+
+    def Semaphore(self, value: int = 1) -> _core.Semaphore:  # type: ignore[override]
+        """Return a semaphore of `value` permits."""
+        return _core.Semaphore(value)
+
+    def BoundedSemaphore(self, value: int = 1) -> _core.BoundedSemaphore:  # type: ignore[override]
+        """Return a semaphore which never has more than `value` permits."""
+        return _core.BoundedSemaphore(value)
+
+    def Event(self) -> _core.Event:  # type: ignore[override]
+        """Return an event: a flag which processes can wait for."""
+        return _core.Event()
+
+    def Condition(self, lock: Any = None) -> "Condition":
+        """Return the standard library's condition, on `lock` or on a lock of its own."""
+        from multiprocessing.synchronize import Condition
+
+        return Condition(lock, ctx=self._inner())
+
+    def Barrier(
+        self,
+        parties: int,
+        action: Callable[[], object] | None = None,
+        timeout: float | None = None,
+    ) -> "Barrier":
+        """Return the standard library's barrier."""
+        from multiprocessing.synchronize import Barrier
+
+        return Barrier(parties, action, timeout, ctx=self._inner())
+
+    def Queue(self, maxsize: int = 0) -> "queues.Queue[Any]":
+        """Return the standard library's queue."""
+        from multiprocessing.queues import Queue
+
+        return Queue(maxsize, ctx=self._inner())
+
+    def JoinableQueue(self, maxsize: int = 0) -> "queues.JoinableQueue[Any]":
+        """Return the standard library's joinable queue."""
+        from multiprocessing.queues import JoinableQueue
+
+        return JoinableQueue(maxsize, ctx=self._inner())
+
+    def SimpleQueue(self) -> "queues.SimpleQueue[Any]":
+        """Return the standard library's simple queue."""
+        from multiprocessing.queues import SimpleQueue
+
+        return SimpleQueue(ctx=self._inner())
+
+    def Pool(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+    ) -> "pool.Pool":
+        """Return the standard library's pool, with processes of this context."""
+        from multiprocessing.pool import Pool
+
+        return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context())
+
+    def Manager(self) -> "managers.SyncManager":
+        """Return a started manager, whose common types need no server process."""
+        from .managers import SyncManager
+
+        manager = SyncManager(ctx=self.get_context())
+        manager.start()
+        return manager
+
+    def RawValue(self, typecode_or_type: Any, *args: Any) -> Any:
+        """Return a ctypes object in the heap, without a lock."""
+        from .sharedctypes import RawValue
+
+        return RawValue(typecode_or_type, *args)
+
+    def RawArray(self, typecode_or_type: Any, size_or_initializer: int | Sequence[Any]) -> Any:
+        """Return a ctypes array in the heap, without a lock."""
+        from .sharedctypes import RawArray
+
+        return RawArray(typecode_or_type, size_or_initializer)
+
+    def Value(self, typecode_or_type: Any, *args: Any, lock: Any = True) -> Any:
+        """Return a typed value in the heap, with the lock that guards it."""
+        from .sharedctypes import Value
+
+        return Value(typecode_or_type, *args, lock=lock, ctx=self.get_context())
+
+    def Array(
+        self, typecode_or_type: Any, size_or_initializer: int | Sequence[Any], *, lock: Any = True
+    ) -> Any:
+        """Return an array of typed values in the heap, with the lock that guards it."""
+        from .sharedctypes import Array
+
+        return Array(typecode_or_type, size_or_initializer, lock=lock, ctx=self.get_context())
+
+
+class ForkContext(BaseContext, _standard.ForkContext):
+    """The context of the start method `fork`."""
+
+    Process: ClassVar[type[ForkProcess]] = ForkProcess  # type: ignore[assignment]
+
+
+class SpawnContext(BaseContext, _standard.SpawnContext):
+    """The context of the start method `spawn`."""
+
+    Process: ClassVar[type[SpawnProcess]] = SpawnProcess  # type: ignore[assignment]
+
+
+class ForkServerContext(BaseContext, _standard.ForkServerContext):
+    """The context of the start method `forkserver`."""
+
+    Process: ClassVar[type[ForkServerProcess]] = ForkServerProcess  # type: ignore[assignment]
+
+
+_contexts: dict[str, BaseContext] = {
+    "fork": ForkContext(),
+    "spawn": SpawnContext(),
+    "forkserver": ForkServerContext(),
+}
+
+
+class DefaultContext(BaseContext, _standard.DefaultContext):
+    """The context which follows the start method chosen for the program.
+
+    The choice itself is kept by multiprocessing, so that it is one for both packages.
+    """
+
+    Process: ClassVar[type[Process]] = Process  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__(_contexts["fork"])
+
+    def get_context(self, method: str | None = None) -> BaseContext:  # type: ignore[override]
+        """Return the context of a start method, or of the chosen one."""
+        if method is not None:
+            return super().get_context(method)
+        chosen = _multiprocessing.get_context()
+        return _contexts.get(chosen.get_start_method(), chosen)  # type: ignore[arg-type]
+
+    def set_start_method(self, method: str | None, force: bool = False) -> None:
+        """Choose the start method, once, for multiprocessing and pumasi alike."""
+        _multiprocessing.set_start_method(method, force)
+
+    def get_start_method(self, allow_none: bool = False) -> Any:
+        """Return the name of the chosen start method."""
+        return _multiprocessing.get_start_method(allow_none)
+
+    def get_all_start_methods(self) -> list[str]:
+        """Return the names of the start methods which this system has, the default one first."""
+        return _multiprocessing.get_all_start_methods()
+
+
+default_context = DefaultContext()
