@@ -275,8 +275,14 @@ fn object_cases() -> Vec<Case> {
             }
             vec![outer]
         }, |_, o| as_list(&o[0]).clear().unwrap()),
-        nesting("a pickle that refers to a list", |h| vec![list(h, &[]), list(h, &mixed(2))], |h, o| {
+        nesting("store a pickle that refers to a list", |h| vec![list(h, &[]), list(h, &mixed(2))], |h, o| {
             as_list(&o[0]).push(&mut h.prepare_pickle(b"some pickled bytes", &[&o[1]]).unwrap()).unwrap();
+        }),
+        nesting("remove a pickle that refers to a list", |h| {
+            let outer = list(h, &[]);
+            as_list(&outer).push(&mut h.prepare_pickle(b"some pickled bytes", &[&list(h, &mixed(9))]).unwrap()).unwrap();
+            vec![outer]
+        }, |_, o| {
             as_list(&o[0]).pop(-1, &mut Fetch::new()).unwrap();
         }),
     ]
@@ -495,7 +501,7 @@ fn stride() -> u64 {
     if std::env::var_os("PUMASI_SOAK").is_some() {
         1
     } else {
-        17
+        3
     }
 }
 

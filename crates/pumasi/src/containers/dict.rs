@@ -518,7 +518,7 @@ impl<H: Host> RawDict<H> {
                 held = self.enter(Op::Set, "dict.set")?;
                 canonical
             }
-            None => heap.prepare_bytes(key.tag(), key.bytes())?,
+            None => heap.prepare_locked(key.tag(), key.bytes())?,
         };
         let mut spare = None;
         loop {
@@ -781,7 +781,10 @@ fn remove_entry<H: Host>(held: &mut Held<'_, H>, table: Table, entry: u64) -> Re
 #[inline(always)]
 fn prepare_number<H: Host>(heap: &Heap<H>, n: Number) -> Result<Prepared<'_, H>> {
     match n {
-        Number::Int(i) => heap.prepare_int(i),
+        Number::Int(i) => match Cell::int(i) {
+            Some(cell) => Ok(Prepared::inline(heap, cell)),
+            None => heap.prepare_locked(Tag::BigInt, &i.to_le_bytes()),
+        },
         Number::Float(f) => heap.prepare_float(f),
     }
 }

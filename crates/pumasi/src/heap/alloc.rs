@@ -191,6 +191,16 @@ impl<H: Host> Heap<H> {
         }
     }
 
+    /// The same where no lock is held: when memory is short, what the dead have left is settled
+    /// first (PART-6).
+    #[inline]
+    pub(crate) fn allocate_outside(&self, local: &Local, size: u64) -> Result<BlockRef> {
+        match self.allocate(local, size) {
+            Err(Error::OutOfMemory { .. }) if self.recover() > 0 => self.allocate(local, size),
+            other => other,
+        }
+    }
+
     /// A block of a class.
     #[inline]
     pub(crate) fn allocate_class(&self, local: &Local, class: usize) -> Result<BlockRef> {
@@ -378,7 +388,6 @@ impl<H: Host> Heap<H> {
     /// Claims `n` neighbouring free chunks and commits them.
     fn claim_chunks(&self, local: &Local, n: u64) -> Result<u64> {
         let mut from = self.host().load64(SB_FREE_HINT, Ordering::Acquire);
-        let mut retried = false;
         loop {
             match self.find_free(from, n) {
                 Some(first) if self.claim_range(local, first, n) => {
@@ -395,8 +404,6 @@ impl<H: Host> Heap<H> {
                 }
                 Some(first) => from = first,
                 None if from > 0 => from = 0,
-                // Somebody's estate may hold what is missing.
-                None if !retried && self.recover() > 0 => retried = true,
                 None => return Err(self.out_of_memory(n * self.0.chunk_size)),
             }
         }

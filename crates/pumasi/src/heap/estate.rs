@@ -4,21 +4,24 @@
 //! lock, and it can be run again from the start by another when the first dies in it. The order
 //! matters: every log is settled before any PENDING block is freed, for a committed operation
 //! may still have to make its blocks LIVE; the slot is freed last.
+//!
+//! PART-6: nobody settles while it holds an internal lock: settling waits for the locks of
+//! objects whose log is armed.
 
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 
 use crate::heap::alloc::{BlockRef, Chunk, Use};
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::layout::{
-    CLASSES, KEPT, MAX_PARTICIPANTS, O_DEPTH, O_LOCK, O_META, O_ROOT, O_THREAD, O_USER, OWNER,
-    P_SETTLER, P_STACK, P_START, SB_ORPHANS, WAITERS, token,
+    CLASSES, KEPT, MAX_PARTICIPANTS, O_DEPTH, O_LOCK, O_LOG, O_META, O_ROOT, O_THREAD, O_USER, OWNER,
+    P_SETTLER, P_STACK, P_START, SB_ORPHANS, token,
 };
-use crate::heap::lock::{Rule, Taken};
+use crate::error::Result;
+use crate::heap::lock::{self, Rule, Taken};
 use crate::heap::log::{Action, Doomed};
 use crate::heap::node::Form;
 use crate::heap::object::Kind;
-use crate::heap::participant::{Claim, Death, Slot, slot_at};
+use crate::heap::participant::{Claim, Death, Fate, Slot, slot_at};
 use crate::heap::{Heap, Local};
 use crate::sys::Host;
 
@@ -48,8 +51,13 @@ impl<H: Host> Heap<H> {
             .count()
     }
 
-    /// Settles a few, starting somewhere else each time, so that attaching stays cheap.
+    /// Settles a few, starting somewhere else each time, so that attaching stays cheap; all of
+    /// them once three quarters of the slots are taken.
     pub(crate) fn settle_some(&self) {
+        if self.participants() as u64 > MAX_PARTICIPANTS / 4 * 3 {
+            self.recover();
+            return;
+        }
         let start = self.host().identity().pid as u64;
         let mut looked = 0;
         for i in 0..MAX_PARTICIPANTS - 1 {
@@ -104,12 +112,11 @@ impl<H: Host> Heap<H> {
             return false;
         };
         let word = slot_at(slot) + P_SETTLER;
-        if !self.try_take(local, word) {
-            let zero = Some(Duration::ZERO);
-            match self.take_contended(local, word, zero, Rule::Internal) {
-                Ok(Taken::Ours | Taken::FromDead(..)) => {}
-                _ => return false,
-            }
+        if !matches!(
+            self.take_now(local, word),
+            Ok(Taken::Ours | Taken::FromDead(..))
+        ) {
+            return false;
         }
         // Another may have finished before we had the lock.
         let ours = self.claim(slot) == dying;
@@ -150,19 +157,8 @@ impl<H: Host> Heap<H> {
     }
 
     fn settle_object(&self, local: &Local, off: u64, estate: Estate, unheld: &mut Doomed) {
-        let host = self.host();
-        let word = host.load32(off + O_LOCK, Ordering::Acquire);
-        if word & OWNER == estate.token
-            && host
-                .cas32(off + O_LOCK, word, local.token | WAITERS)
-                .is_ok()
-        {
-            self.settle_log(local, off, unheld);
-            if self.is_dead(off) {
-                self.finish_destroying(local, off, unheld);
-                return;
-            }
-            self.give(local, off + O_LOCK);
+        if !self.settle_lock(local, off, estate, unheld) {
+            return;
         }
         self.settle_user(off, estate);
         if self.get(off + O_META) >> 56 == Kind::BoundedSemaphore as u64 {
@@ -170,6 +166,38 @@ impl<H: Host> Heap<H> {
         }
         self.clear_handle_bit(off, estate.slot);
         unheld.push(off);
+    }
+
+    /// Sees to it that no log of a dead owner is left in an object. `false` when the object was
+    /// being destroyed and is gone now.
+    ///
+    /// Not only the logs of this one: another who died may have taken its lock over and not come
+    /// to the log, and one who lives may be at it now. Both still need what is PENDING.
+    fn settle_lock(
+        &self,
+        local: &Local,
+        off: u64,
+        estate: Estate,
+        unheld: &mut Doomed,
+    ) -> bool {
+        let word = self.host().load32(off + O_LOCK, Ordering::Acquire);
+        let owner = word & OWNER;
+        if owner == 0 || (owner != estate.token && self.get(off + O_LOG) == 0 && self.lives(word)) {
+            return true;
+        }
+        if self.take_or_wait(local, off, unheld).is_err() {
+            return true;
+        }
+        if self.is_dead(off) {
+            self.finish_destroying(local, off, unheld);
+            return false;
+        }
+        self.give(local, off + O_LOCK);
+        true
+    }
+
+    fn lives(&self, word: u32) -> bool {
+        self.fate(word) == Fate::Holds
     }
 
     /// A user lock that the dead held: free, or kept, as D 8 says.
@@ -211,7 +239,8 @@ impl<H: Host> Heap<H> {
         if self.get(cell) == 0 {
             return;
         }
-        if self.take_or_wait(local, off).is_err() {
+        let mut doomed = Doomed::new();
+        if self.take_or_wait(local, off, &mut doomed).is_err() {
             return;
         }
         let held = self.get(cell);
@@ -223,7 +252,6 @@ impl<H: Host> Heap<H> {
             let free = off + crate::heap::layout::O_AUX;
             (free, self.get(free).wrapping_add(held))
         };
-        let mut doomed = Doomed::new();
         if held != 0 {
             let _ = self.commit(
                 local,
@@ -242,14 +270,16 @@ impl<H: Host> Heap<H> {
     }
 
     /// Takes an internal lock, waiting for it, also when its owner turns out to be dead.
-    fn take_or_wait(&self, local: &Local, off: u64) -> crate::Result<()> {
-        if self.try_take(local, off + O_LOCK) {
-            return Ok(());
-        }
-        if let Taken::FromDead(..) =
-            self.take_contended(local, off + O_LOCK, None, Rule::Internal)?
-        {
-            self.settle_log(local, off, &mut Doomed::new());
+    fn take_or_wait(&self, local: &Local, off: u64, doomed: &mut Doomed) -> Result<()> {
+        let at = off + O_LOCK;
+        let taken = match self.take_now(local, at)? {
+            Taken::TimedOut => {
+                lock::waiting(|| self.take_contended(local, at, None, Rule::Internal))?
+            }
+            taken => taken,
+        };
+        if let Taken::FromDead(..) = taken {
+            self.settle_log(local, off, doomed);
         }
         Ok(())
     }

@@ -227,6 +227,20 @@ impl<H: Host> Heap<H> {
         }
     }
 
+    /// Takes an internal lock that is free or whose owner has ended; never waits.
+    pub(crate) fn take_now(&self, local: &Local, off: u64) -> Result<Taken> {
+        if self.try_take(local, off) {
+            return Ok(Taken::Ours);
+        }
+        let word = self.host().load32(off, Ordering::Relaxed);
+        if word & OWNER == 0 {
+            // Free, but left to those who sleep; they may all be dead.
+            let taken = self.host().cas32(off, word, local.token | WAITERS);
+            return Ok(taken.map_or(Taken::TimedOut, |_| Taken::Ours));
+        }
+        self.take_from_dead(local, off, word, Rule::Internal)
+    }
+
     /// Takes the word over when the owner it names has died, or says that it still holds.
     fn take_from_dead(&self, local: &Local, off: u64, word: u32, rule: Rule) -> Result<Taken> {
         if word & OWNER == 0 || rule == Rule::Keep {

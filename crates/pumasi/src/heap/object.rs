@@ -493,10 +493,7 @@ impl<H: Host> Heap<H> {
 
     /// Takes the lock of an object that hardly anybody else can want.
     fn take_internal(&self, local: &Local, off: u64) -> bool {
-        if self.try_take(local, off + O_LOCK) {
-            return true;
-        }
-        match self.take_contended(local, off + O_LOCK, Some(Duration::ZERO), Rule::Internal) {
+        match self.take_now(local, off + O_LOCK) {
             Ok(Taken::Ours) => true,
             Ok(Taken::FromDead(..)) => {
                 self.settle_log(local, off, &mut Doomed::new());

@@ -150,7 +150,12 @@ impl<H: Host> Heap<H> {
             }
         }
         match self.claim_slot() {
-            Ok((slot, generation)) => Ok(self.install(slot, generation, Handles::default())),
+            Ok((slot, generation)) => {
+                let local = self.install(slot, generation, Handles::default());
+                // Settling takes locks, for which we had to be somebody first.
+                self.settle_some();
+                Ok(local)
+            }
             Err(error) => {
                 word.store(ptr::null_mut(), Ordering::Release);
                 Err(error)
@@ -177,31 +182,25 @@ impl<H: Host> Heap<H> {
 
     /// Claims a free slot for this process.
     fn claim_slot(&self) -> Result<(u64, u64)> {
-        self.settle_some();
         let me = self.host().identity();
-        for round in 0..2 {
-            for slot in 1..MAX_PARTICIPANTS {
-                let found = self.claim(slot);
-                if found.state != Slot::Free {
-                    continue;
-                }
-                let mine = Claim {
-                    state: Slot::Joining,
-                    generation: found.next_generation(),
-                    pid: me.pid,
-                };
-                if self.change_claim(slot, found, mine) {
-                    self.write_identity(slot, me);
-                    let live = Claim {
-                        state: Slot::Live,
-                        ..mine
-                    };
-                    self.change_claim(slot, mine, live);
-                    return Ok((slot, mine.generation));
-                }
+        for slot in 1..MAX_PARTICIPANTS {
+            let found = self.claim(slot);
+            if found.state != Slot::Free {
+                continue;
             }
-            if round == 0 && self.recover() == 0 {
-                break;
+            let mine = Claim {
+                state: Slot::Joining,
+                generation: found.next_generation(),
+                pid: me.pid,
+            };
+            if self.change_claim(slot, found, mine) {
+                self.write_identity(slot, me);
+                let live = Claim {
+                    state: Slot::Live,
+                    ..mine
+                };
+                self.change_claim(slot, mine, live);
+                return Ok((slot, mine.generation));
             }
         }
         Err(Error::TooManyParticipants {

@@ -117,7 +117,12 @@ impl<H: Host> Heap<H> {
         if let Some(cell) = short {
             return Ok(Prepared::inline(self, cell));
         }
-        self.prepare_block(tag, bytes, &[])
+        self.prepare_block(tag, bytes, &[], true)
+    }
+
+    /// Long bytes, where an internal lock is held.
+    pub(crate) fn prepare_locked(&self, tag: Tag, bytes: &[u8]) -> Result<Prepared<'_, H>> {
+        self.prepare_block(tag, bytes, &[], false)
     }
 
     /// A float.
@@ -151,7 +156,7 @@ impl<H: Host> Heap<H> {
         bytes: &[u8],
         objects: &[&ObjectRef<H>],
     ) -> Result<Prepared<'_, H>> {
-        self.prepare_block(Tag::Pickle, bytes, objects)
+        self.prepare_block(Tag::Pickle, bytes, objects, true)
     }
 
     /// A nested object.
@@ -192,6 +197,7 @@ impl<H: Host> Heap<H> {
         tag: Tag,
         bytes: &[u8],
         objects: &[&ObjectRef<H>],
+        outside: bool,
     ) -> Result<Prepared<'_, H>> {
         objects.iter().try_for_each(|o| self.own(o))?;
         let len = bytes.len() as u64;
@@ -201,7 +207,12 @@ impl<H: Host> Heap<H> {
         } else {
             8 + objects.len() as u64 * 8
         };
-        let block = self.allocate(self.local()?, B_BYTES + pins + edges + len)?;
+        let (local, size) = (self.local()?, B_BYTES + pins + edges + len);
+        let block = if outside {
+            self.allocate_outside(local, size)?
+        } else {
+            self.allocate(local, size)?
+        };
         let (host, off) = (self.host(), block.off);
         let form = if edges > 0 { WITH_EDGES } else { 0 };
         // Until the number of edges is right the block must look as if it had none: it may be
