@@ -13,7 +13,7 @@ use crate::block::{Gate, by_reference};
 use crate::errors::OrRaise;
 use crate::keys::key;
 use crate::list::{not_implemented, truth};
-use crate::locked::{Locked, MAX_TRIES};
+use crate::locked::{Lockable, Locked, MAX_TRIES};
 use crate::plain::{Plain, Shown};
 use crate::reference::given;
 use crate::store::{self, Nested};
@@ -447,7 +447,10 @@ impl DictBase {
     /// >>> with d.locked():
     /// ...     d["a"], d["b"] = d["b"], d["a"]
     fn locked(slf: &Bound<'_, Self>) -> PyResult<Locked> {
-        Ok(Locked::of(slf.as_any(), slf.get().raw()?.object()))
+        Ok(Locked::of(
+            slf.as_any(),
+            Lockable::Dict(slf.get().raw()?.clone()),
+        ))
     }
 }
 
@@ -483,7 +486,7 @@ impl DictBase {
                 return Ok(new);
             }
         }
-        let locked = Locked::of(slf.as_any(), raw.object());
+        let locked = Locked::of(slf.as_any(), Lockable::Dict(raw.clone()));
         let _held = locked.hold(py)?;
         attempt()?.ok_or_else(|| {
             PyRuntimeError::new_err("the function of update_with changes the very key it is for")
@@ -512,7 +515,7 @@ fn number(n: &Bound<'_, PyAny>) -> Option<Number> {
 /// >>> d["a"]["deep"] = True
 /// >>> d
 /// {'a': {'deep': True}, 'b': 1}
-#[pyclass(extends = DictBase, subclass, frozen, generic, mapping, module = "pumasi._core", name = "Dict")]
+#[pyclass(extends = DictBase, subclass, frozen, generic, mapping, module = "pumasi", name = "Dict")]
 pub struct Dict {}
 
 impl Dict {

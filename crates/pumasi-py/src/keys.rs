@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyFloat, PyTuple};
 
-use crate::codec::{self, Item};
+use pumasi::heap::codec::{self, Item};
 use crate::load::Recursion;
 use crate::store::{self, Nested};
 

@@ -3,7 +3,7 @@
 //! Conversion, the interpreter's lock and exceptions; no algorithm. The layers, low to high:
 //!
 //! - `errors`, `wait`: exceptions, and waits which signals can end.
-//! - `codec`, `store`, `load`, `pickles`, `keys`: values and keys on their way in and out.
+//! - `store`, `load`, `pickles`, `keys`: values and keys on their way in and out.
 //! - `heap`, `block`, `reference`: the heap, bytes in it, and what a pickle is made of.
 //! - `locks`, `locked`, `number`, `typed`: locks, `with c.locked()`, Value and Array.
 //! - `list`, `dict`, `views`, `plain`: the containers.
@@ -15,7 +15,6 @@
 
 mod block;
 mod cli;
-mod codec;
 mod dict;
 mod errors;
 mod heap;

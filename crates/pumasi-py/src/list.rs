@@ -19,7 +19,7 @@ use pyo3::types::{PyBool, PyDict, PyList, PyNotImplemented, PySlice, PyString, P
 
 use crate::block::{Gate, by_reference};
 use crate::errors::OrRaise;
-use crate::locked::{Locked, MAX_TRIES};
+use crate::locked::{Lockable, Locked, MAX_TRIES};
 use crate::plain::{Plain, Shown};
 use crate::reference::given;
 use crate::store::{self, Nested};
@@ -512,7 +512,7 @@ impl ListBase {
                 return Ok(new);
             }
         }
-        let locked = Locked::of(slf.as_any(), raw.object());
+        let locked = Locked::of(slf.as_any(), Lockable::List(raw.clone()));
         let _held = locked.hold(py)?;
         attempt()?.ok_or_else(|| modified("updated"))
     }
@@ -529,7 +529,10 @@ impl ListBase {
     /// >>> values
     /// [1, 2, 3]
     fn locked(slf: &Bound<'_, Self>) -> PyResult<Locked> {
-        Ok(Locked::of(slf.as_any(), slf.get().raw()?.object()))
+        Ok(Locked::of(
+            slf.as_any(),
+            Lockable::List(slf.get().raw()?.clone()),
+        ))
     }
 }
 
@@ -549,7 +552,7 @@ fn modified(what: &str) -> PyErr {
 /// >>> l[2].append(5)
 /// >>> l
 /// [3, 1, [2, 5]]
-#[pyclass(extends = ListBase, subclass, frozen, generic, module = "pumasi._core", name = "List")]
+#[pyclass(extends = ListBase, subclass, frozen, generic, module = "pumasi", name = "List")]
 pub struct List {}
 
 impl List {

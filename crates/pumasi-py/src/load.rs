@@ -12,7 +12,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
-use crate::codec::{Item, Reader};
+use pumasi::heap::codec::{Item, Reader};
 use crate::errors::OrRaise;
 use crate::{block, dict, list, locks, pickles};
 

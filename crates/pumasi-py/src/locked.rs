@@ -2,8 +2,8 @@
 
 use core::time::Duration;
 
-use pumasi::heap::object::ObjectRef;
-use pumasi::sync::{Acquired, UserLock};
+use pumasi::containers::{RawDict, RawList};
+use pumasi::sync::Acquired;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
@@ -20,27 +20,50 @@ pub const MAX_TRIES: usize = 16;
 #[pyclass(frozen, module = "pumasi._core")]
 pub struct Locked {
     container: Py<PyAny>,
-    lock: UserLock,
+    raw: Lockable,
+}
+
+/// A container with a user's lock.
+#[derive(Clone)]
+pub enum Lockable {
+    List(RawList),
+    Dict(RawDict),
+}
+
+impl Lockable {
+    fn lock(&self, timeout: Option<Duration>) -> pumasi::Result<Acquired> {
+        match self {
+            Lockable::List(list) => list.lock(timeout),
+            Lockable::Dict(dict) => dict.lock(timeout),
+        }
+    }
+
+    fn unlock(&self) -> pumasi::Result<()> {
+        match self {
+            Lockable::List(list) => list.unlock(),
+            Lockable::Dict(dict) => dict.unlock(),
+        }
+    }
 }
 
 /// The lock of a container, held until this is dropped.
 pub struct Holding<'a>(&'a Locked);
 
 impl Locked {
-    pub fn of(container: &Bound<'_, PyAny>, object: &ObjectRef) -> Locked {
+    pub fn of(container: &Bound<'_, PyAny>, raw: Lockable) -> Locked {
         Locked {
             container: container.clone().unbind(),
-            lock: UserLock::of(object.clone()),
+            raw,
         }
     }
 
     fn enter(&self, py: Python<'_>, timeout: Option<Duration>) -> PyResult<bool> {
-        match wait::run(py, || self.lock.acquire(timeout))? {
+        match wait::run(py, || self.raw.lock(timeout))? {
             Acquired::No => Ok(false),
             Acquired::Yes => Ok(true),
             Acquired::Abandoned(death) => {
                 if let Err(raised) = locks::warn_of(py, death) {
-                    let _ = self.lock.release();
+                    let _ = self.raw.unlock();
                     return Err(raised);
                 }
                 Ok(true)
@@ -58,7 +81,7 @@ impl Locked {
 impl Drop for Holding<'_> {
     fn drop(&mut self) {
         // It is held by this thread, so that giving it back cannot be refused.
-        let _ = self.0.lock.release();
+        let _ = self.0.raw.unlock();
     }
 }
 
@@ -72,7 +95,7 @@ impl Locked {
 
     /// Let others in again; raises RuntimeError in a thread that does not hold the container.
     fn release(&self) -> PyResult<()> {
-        match self.lock.release() {
+        match self.raw.unlock() {
             Err(pumasi::Error::NotHeld { .. }) => Err(PyRuntimeError::new_err(
                 "this thread does not hold the container's lock",
             )),

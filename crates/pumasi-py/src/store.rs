@@ -18,7 +18,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use crate::codec::{self, Item};
+use pumasi::heap::codec::{self, Item};
 use crate::dict::Dict;
 use crate::errors::OrRaise;
 use crate::list::List;
