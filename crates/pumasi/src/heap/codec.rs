@@ -134,7 +134,7 @@ fn canonical_float<R>(float: f64, f: impl FnOnce(Item<'_>, bool) -> R) -> R {
 }
 
 /// Without the bytes that only repeat the sign.
-fn trimmed(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn trimmed(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., last] = bytes {
         let sign = match rest.last() {
             Some(below) if below & 0x80 != 0 => 0xff,
@@ -197,6 +197,11 @@ impl<'a> Reader<'a> {
     )]
     pub fn next(&mut self) -> Option<Result<Item<'a>>> {
         (!self.rest.is_empty()).then(|| self.item().ok_or_else(broken))
+    }
+
+    /// What is not read yet.
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     fn item(&mut self) -> Option<Item<'a>> {
