@@ -360,3 +360,27 @@ fn at_the_limit_an_operation_fails_and_changes_nothing() {
     }
     sound(&heap);
 }
+
+#[test]
+fn a_float_key_is_found_and_read_back() {
+    use pumasi::containers::Key;
+    use pumasi::heap::cell::Tag;
+    let heap = heap();
+    let dict = RawDict::create(&heap).unwrap();
+    let bytes = 1.5f64.to_le_bytes();
+    let key = Key::long(&heap, Tag::Float, &bytes);
+    for n in [1, 2] {
+        dict.insert(&key, None, &mut prepare(&heap, &Plain::Int(n)).unwrap())
+            .unwrap();
+    }
+    assert_eq!(dict.len().unwrap(), 1);
+    let mut out = Fetch::new();
+    let mut position = 0;
+    let version = dict.keys_version();
+    let found = dict
+        .next_entry(&mut position, version, false, Some(&mut out), None)
+        .unwrap();
+    assert_eq!(found.unwrap().0.tag(), Tag::Float);
+    assert_eq!(out.float(), 1.5);
+    sound(&heap);
+}

@@ -518,7 +518,7 @@ impl<H: Host> RawDict<H> {
                 held = self.enter(Op::Set, "dict.set")?;
                 canonical
             }
-            None => heap.prepare_locked(key.tag(), key.bytes())?,
+            None => prepare_key(heap, key)?,
         };
         let mut spare = None;
         loop {
@@ -777,6 +777,15 @@ fn remove_entry<H: Host>(held: &mut Held<'_, H>, table: Table, entry: u64) -> Re
 }
 
 // ---- numbers -----------------------------------------------------------------------------------
+
+/// The canonical form of a key that does not fit a cell, in a block.
+fn prepare_key<'h, H: Host>(heap: &'h Heap<H>, key: &Key<'_>) -> Result<Prepared<'h, H>> {
+    match (key.tag(), key.bytes().try_into()) {
+        // Floats have a layout of their own, by which readers of the key find the number.
+        (Tag::Float, Ok(bytes)) => heap.prepare_float(f64::from_le_bytes(bytes)),
+        _ => heap.prepare_locked(key.tag(), key.bytes()),
+    }
+}
 
 #[inline(always)]
 fn prepare_number<H: Host>(heap: &Heap<H>, n: Number) -> Result<Prepared<'_, H>> {

@@ -16,6 +16,7 @@
 
 use crate::error::Result;
 use crate::heap::cell::{Cell, Tag};
+use crate::heap::layout::B_META;
 use crate::heap::{Heap, hash};
 use crate::sys::Host;
 
@@ -114,6 +115,9 @@ impl<H: Host> Heap<H> {
     /// Whether the value that a cell leads to has these bytes. Its container is locked.
     pub(crate) fn value_equals(&self, cell: Cell, bytes: &[u8]) -> Result<bool> {
         let block = self.resolve(cell)?;
+        if cell.tag() == Tag::Float {
+            return Ok(self.get(block.off + B_META).to_le_bytes() == bytes);
+        }
         let (len, at) = self.value_bytes(block.off)?;
         if len != bytes.len() as u64 {
             return Ok(false);

@@ -220,6 +220,27 @@ impl<H: Host> RawList<H> {
         replace_cell(&mut held, at, value)
     }
 
+    /// Overwrites the item at `i` if the list still has `version`: the second half of a change
+    /// that was computed outside the lock.
+    ///
+    /// # Errors
+    /// [`Error::Modified`] when it has changed, and as [`RawList::set`].
+    pub fn set_if(&self, version: u64, i: isize, value: &mut Prepared<'_, H>) -> Result<()> {
+        let mut held = self.enter(Op::Update, "list.set")?;
+        if held.version() != version {
+            return Err(Error::Modified {
+                what: "list modified during an update",
+            });
+        }
+        let root = root(&held)?;
+        let i = index(i, root.len).ok_or(Error::IndexOutOfRange {
+            what: "list assignment",
+        })?;
+        let at = locate(&held, root, i)?.cell;
+        held.changed();
+        replace_cell(&mut held, at, value)
+    }
+
     /// Adds an item at the end.
     ///
     /// # Errors
@@ -373,6 +394,26 @@ impl<H: Host> RawList<H> {
             });
         }
         self.edit(&mut held, root, span, Some(&cells), items)
+    }
+
+    /// Removes the item at `i`.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`], and as [`RawList::len`].
+    pub fn remove(&self, i: isize) -> Result<()> {
+        let mut held = self.enter(Op::Remove, "list.remove")?;
+        let root = root(&held)?;
+        let i = index(i, root.len).ok_or(Error::IndexOutOfRange {
+            what: "list assignment",
+        })?;
+        let place = locate(&held, root, i)?;
+        let old = Cell(held.heap.get(place.cell));
+        held.changed();
+        if i + 1 == root.len {
+            pop_last(&mut held, root, &place, old)
+        } else {
+            replace_range(&mut held, root, i, i + 1, &[], &[old], &mut [])
+        }
     }
 
     /// Removes the items of a slice.

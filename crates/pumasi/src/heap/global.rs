@@ -129,6 +129,11 @@ impl Heap<Real> {
         Ok(GLOBAL.get_or_init(|| heap))
     }
 
+    /// The default heap, if this process has it open.
+    pub fn global_if_open() -> Option<&'static Heap> {
+        GLOBAL.get()
+    }
+
     /// What another process of this user needs to open this heap, while this process lives:
     /// `pid:descriptor:identity`.
     pub fn ticket(&self) -> String {

@@ -34,6 +34,8 @@ pub mod shareable;
 pub mod travel;
 pub mod value;
 
+pub use observe::ObjectStats;
+
 use core::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::Arc;
 

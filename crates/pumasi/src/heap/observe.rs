@@ -122,6 +122,18 @@ impl<H: Host> Heap<H> {
         self.switch(COUNT, on);
     }
 
+    /// Whether operations are counted.
+    pub fn counts_operations(&self) -> bool {
+        self.host().load64(SB_OBSERVED, Ordering::Relaxed) & COUNT != 0
+    }
+
+    /// How many shared objects there are.
+    pub fn objects(&self) -> usize {
+        let mut n = 0;
+        self.for_each_object(|_, _| n += 1);
+        n
+    }
+
     /// Switches the listeners ([`observer::install`]) of every process on or off.
     pub fn observe(&self, on: bool) {
         self.switch(LISTEN, on);

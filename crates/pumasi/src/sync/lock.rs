@@ -359,6 +359,17 @@ impl<H: Host> RawRLock<H> {
             .is_ok_and(|local| self.heap().holds_user(local, self.object.offset(), word))
     }
 
+    /// Whether a thread of this process has it.
+    pub fn is_ours(&self) -> bool {
+        let word = self
+            .heap()
+            .host()
+            .load32(self.at(O_USER), Ordering::Relaxed);
+        self.heap()
+            .local()
+            .is_ok_and(|local| word & OWNER == local.token)
+    }
+
     /// How often this thread has it; 0 when it has not.
     pub fn depth(&self) -> u32 {
         if self.is_mine() {

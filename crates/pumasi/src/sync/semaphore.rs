@@ -303,6 +303,11 @@ impl<H: Host> RawBoundedSemaphore<H> {
         Ok(())
     }
 
+    /// The most permits there are ever.
+    pub fn bound(&self) -> u32 {
+        self.heap().get(self.at(O_META)) as u32
+    }
+
     /// Permits that are free now.
     pub fn value(&self) -> u32 {
         self.heap().get(self.at(O_AUX)) as u32
