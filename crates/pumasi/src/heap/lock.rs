@@ -190,7 +190,15 @@ impl<H: Host> Heap<H> {
                 core::hint::spin_loop();
                 continue;
             }
-            if timeout == Some(Duration::ZERO) && word & OWNER != 0 {
+            if timeout == Some(Duration::ZERO) && word & OWNER == 0 {
+                // Left for one who sleeps, and who may have given up or been killed since: a
+                // try takes what nobody has. The flag wakes the sleeper, if there is one.
+                if host.cas32(off, word, local.token | WAITERS).is_ok() {
+                    return Ok(Taken::Ours);
+                }
+                continue;
+            }
+            if timeout == Some(Duration::ZERO) {
                 // A loop around a try would never learn that the owner is dead; asking each time
                 // would make a failed try a hundred times dearer.
                 let tries = TRIES.with(|t| t.replace(t.get().wrapping_add(1)));
