@@ -1,5 +1,6 @@
 """What every test gets: a start method to be crossed with, and a look at what it left behind."""
 
+import contextlib
 import gc
 import multiprocessing
 import os
@@ -33,10 +34,9 @@ def descriptors() -> set[tuple[str, str]]:
     """What this process has open, by number and target."""
     found = set()
     for entry in Path("/proc/self/fd").iterdir():
-        try:
+        # The descriptor that lists the directory is gone by then.
+        with contextlib.suppress(OSError):
             found.add((entry.name, os.readlink(entry)))
-        except OSError:
-            pass  # the one that listed the directory
     return found
 
 
@@ -45,10 +45,8 @@ def children() -> set[int]:
     helpers = {forkserver._forkserver._forkserver_pid, resource_tracker._resource_tracker._pid}
     found = set()
     for task in Path("/proc/self/task").iterdir():
-        try:
+        with contextlib.suppress(OSError):
             found |= {int(pid) for pid in (task / "children").read_text().split()}
-        except OSError:
-            pass
     return found - helpers
 
 

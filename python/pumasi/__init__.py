@@ -1,8 +1,9 @@
 """multiprocessing in one shared memory.
 
 `import pumasi as mp` instead of `import multiprocessing as mp`: processes, start methods, queues,
-pools and pipes are the standard library's; locks, events, `Value`, `Array` and `Manager` are ours and
-survive the death of a process that used them; `List` and `Dict` are shared containers which grow.
+pools and pipes are the standard library's; locks, events, `Value`, `Array` and `Manager` are ours
+and survive the death of a process that used them; `List` and `Dict` are shared containers which
+grow.
 
 >>> import pumasi as mp
 >>> d = mp.Dict()
@@ -139,7 +140,7 @@ _lifecycle.arm()
 
 
 def __getattr__(name: str) -> _Any:
-    """Import a submodule when it is first asked for: `pumasi.pool` works without an import of it."""
+    """Import a submodule when it is first asked for."""
     if name in _SUBMODULES:
         return _importlib.import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

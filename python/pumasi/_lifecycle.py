@@ -11,7 +11,7 @@ else that may still use a shared object:
 - in a child that one of our own `Process` classes started, once more at the very end (see
   `context`), because its threads outlive the finalizers.
 
-Leaving twice is harmless, and a process which uses a shared object after it has left attaches again.
+Leaving twice is harmless.
 """
 
 import atexit

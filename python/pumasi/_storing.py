@@ -17,13 +17,13 @@ from typing import Any, NoReturn
 #: Buffers from this size on travel beside the pickle, so that reading them copies them once.
 _OUT_OF_BAND = 4096
 
-_Reducers = dict[type, Callable[[Any], Any]]
+_Reducers = dict[type, Any]
 
 
 def _refuse(value: object) -> NoReturn:
     raise TypeError(
-        f"{type(value).__module__}.{type(value).__qualname__} cannot be stored in a shared container: "
-        "it can be received only once; send it through a Queue or a Pipe instead"
+        f"{type(value).__module__}.{type(value).__qualname__} cannot be stored in a shared "
+        "container: it can be received only once; send it through a Queue or a Pipe instead"
     )
 
 
@@ -50,7 +50,8 @@ class _Pickler(pickle.Pickler):
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         _look_for_once_only_types()
         registered: _Reducers = ForkingPickler._extra_reducers  # type: ignore[attr-defined]
-        self.dispatch_table = ChainMap(_refused, registered, copyreg.dispatch_table)
+        copyable: _Reducers = copyreg.dispatch_table
+        self.dispatch_table = ChainMap(_refused, registered, copyable)
 
 
 def dumps(value: object) -> tuple[memoryview, list[memoryview]]:

@@ -2,15 +2,15 @@
 
 Each context here subclasses the standard library's of the same name. Starting, joining and
 signalling processes, the exceptions, the loggers and the chosen start method are therefore the
-standard library's: `pumasi.set_start_method("spawn")` and `multiprocessing.set_start_method("spawn")`
-are the same act. Locks, events, typed values, managers are pumasi's. Queues, pools, pipes, conditions
-and barriers are the standard library's, and so are the locks inside them.
+standard library's: `set_start_method` of either package is the same act. Locks, events, typed
+values, managers are pumasi's. Queues, pools, pipes, conditions and barriers are the standard
+library's, and so are the locks inside them.
 """
 
 import multiprocessing as _multiprocessing
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from multiprocessing import context as _standard
+from multiprocessing import reduction
 from multiprocessing.context import (
     AuthenticationError,
     BufferTooShort,
@@ -18,10 +18,10 @@ from multiprocessing.context import (
     TimeoutError,
     assert_spawning,
     get_spawning_popen,
-    reduction,
     set_spawning_popen,
 )
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from multiprocessing.process import BaseProcess
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _core, _lifecycle
 
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 
-class _LeavesInOrder(_standard.process.BaseProcess):
+class _LeavesInOrder(BaseProcess):
     """A process which tells the heap that it ended in order, when nothing of it runs any more."""
 
     def _bootstrap(self, *args: Any, **kwargs: Any) -> int:
@@ -95,7 +95,7 @@ class BaseContext(_standard.BaseContext):
             found = _contexts[method]
         except KeyError:
             raise ValueError(f"cannot find context for {method!r}") from None
-        found._check_available()  # type: ignore[attr-defined]
+        found._check_available()
         return found
 
     def _inner(self) -> _standard.BaseContext:
@@ -211,19 +211,19 @@ class BaseContext(_standard.BaseContext):
 class ForkContext(BaseContext, _standard.ForkContext):
     """The context of the start method `fork`."""
 
-    Process: ClassVar[type[ForkProcess]] = ForkProcess  # type: ignore[assignment]
+    Process: ClassVar[type[ForkProcess]] = ForkProcess
 
 
 class SpawnContext(BaseContext, _standard.SpawnContext):
     """The context of the start method `spawn`."""
 
-    Process: ClassVar[type[SpawnProcess]] = SpawnProcess  # type: ignore[assignment]
+    Process: ClassVar[type[SpawnProcess]] = SpawnProcess
 
 
 class ForkServerContext(BaseContext, _standard.ForkServerContext):
     """The context of the start method `forkserver`."""
 
-    Process: ClassVar[type[ForkServerProcess]] = ForkServerProcess  # type: ignore[assignment]
+    Process: ClassVar[type[ForkServerProcess]] = ForkServerProcess
 
 
 _contexts: dict[str, BaseContext] = {
@@ -239,7 +239,7 @@ class DefaultContext(BaseContext, _standard.DefaultContext):
     The choice itself is kept by multiprocessing, so that it is one for both packages.
     """
 
-    Process: ClassVar[type[Process]] = Process  # type: ignore[assignment]
+    Process: ClassVar[type[Process]] = Process
 
     def __init__(self) -> None:
         super().__init__(_contexts["fork"])

@@ -2,10 +2,10 @@
 
 `Manager().list()` and its like are objects in the heap behind proxies which behave as the standard
 library's do, to the letter: what is stored in them is a copy, a nested plain list comes back as
-another copy, `==` compares identity, `str` shows the value. (`pumasi.List` and `pumasi.Dict` are the
-ones which turn nested plain containers into shared ones.) Types which need a thread of control of
-their own (queues, pools, conditions, barriers) start the standard library's server when the first
-of them is asked for.
+another copy, `==` compares identity, `str` shows the value. (`pumasi.List` and `pumasi.Dict` are
+the ones which turn nested plain containers into shared ones.) Types which need a thread of
+control of their own (queues, pools, conditions, barriers) start the standard library's server
+when the first of them is asked for.
 
 The standard library's server serves everything as soon as something asks for a server: an address,
 an authkey, another serializer, registered types, an initializer, `connect()` or `get_server()`.
@@ -14,7 +14,7 @@ an authkey, another serializer, registered types, an initializer, `connect()` or
 import array
 import multiprocessing.managers as _standard
 from collections.abc import Callable, Iterable
-from multiprocessing.managers import (
+from multiprocessing.managers import (  # type: ignore[attr-defined]
     AcquirerProxy,
     ArrayProxy,
     AutoProxy,
@@ -303,7 +303,7 @@ class _HeapListProxy(_HeapProxy, _core.ManagedList, ListProxy):  # type: ignore[
         return self[:]
 
 
-class _HeapDictProxy(_HeapProxy, _core.ManagedDict, DictProxy):  # type: ignore[misc,type-arg]
+class _HeapDictProxy(_HeapProxy, _core.ManagedDict, DictProxy):  # type: ignore[type-arg]
     _typeid = "dict"
 
     def __reduce__(self) -> Any:
@@ -343,7 +343,7 @@ class _WrappingProxy(_HeapProxy):
             return repr(self)[:-1] + "; '__str__()' failed>"
 
 
-class _HeapValueProxy(_WrappingProxy, ValueProxy):  # type: ignore[misc,type-arg]
+class _HeapValueProxy(_WrappingProxy, ValueProxy):  # type: ignore[type-arg]
     _typeid = "Value"
 
     def get(self) -> Any:
@@ -360,7 +360,7 @@ class _HeapValueProxy(_WrappingProxy, ValueProxy):  # type: ignore[misc,type-arg
         return _standard.Value(*self._held)  # type: ignore[attr-defined]
 
 
-class _HeapArrayProxy(_WrappingProxy, ArrayProxy):  # type: ignore[misc,valid-type]
+class _HeapArrayProxy(_WrappingProxy, ArrayProxy):  # type: ignore[misc]
     _typeid = "Array"
     _typecode: str
 
@@ -438,7 +438,7 @@ class _HeapNamespaceProxy(_WrappingProxy, NamespaceProxy):  # type: ignore[misc]
         return super()._callmethod(methodname, args, kwds)
 
 
-class _HeapAcquirerProxy(_WrappingProxy, AcquirerProxy):
+class _HeapAcquirerProxy(_WrappingProxy, AcquirerProxy):  # type: ignore[misc]
     """A lock or semaphore with the interface, and the exceptions, of `threading`'s."""
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
@@ -513,7 +513,7 @@ class _HeapBoundedSemaphoreProxy(_HeapSemaphoreProxy):
             raise ValueError("Semaphore released too many times") from None
 
 
-class _HeapEventProxy(_WrappingProxy, EventProxy):
+class _HeapEventProxy(_WrappingProxy, EventProxy):  # type: ignore[misc]
     _typeid = "Event"
 
     def is_set(self) -> bool:

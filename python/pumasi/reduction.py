@@ -1,4 +1,4 @@
-"""`multiprocessing.reduction` itself: the pickler for processes, with every reducer registered in it.
+"""`multiprocessing.reduction` itself: the pickler for processes, with the reducers registered.
 
 `import pumasi.reduction` gives the standard library's own module, so that a program and its
 libraries meet one set of objects, whichever name they import it by.

@@ -1,7 +1,7 @@
 """Typed values and arrays in the heap: `Value`, `Array`, and the raw ctypes objects inside them.
 
-A raw value is an ordinary ctypes object whose memory is a block of the heap; the block lives as long
-as any process holds the object. A synchronized one adds the lock which its accesses take. The
+A raw value is an ordinary ctypes object whose memory is a block of the heap; the block lives as
+long as any process holds the object. A synchronized one adds the lock which its accesses take. The
 classes subclass the standard library's of the same names, so that `isinstance` and annotations
 written for multiprocessing stay true; the accesses themselves are native.
 """
@@ -13,7 +13,11 @@ from collections.abc import Callable, Sequence
 from multiprocessing import sharedctypes as _standard
 from multiprocessing.context import assert_spawning
 from multiprocessing.reduction import ForkingPickler
-from multiprocessing.sharedctypes import rebuild_ctype, reduce_ctype, typecode_to_type
+from multiprocessing.sharedctypes import (  # type: ignore[attr-defined]
+    rebuild_ctype,
+    reduce_ctype,
+    typecode_to_type,
+)
 from typing import Any
 
 from . import _core
@@ -158,7 +162,7 @@ def _from_dtype(asked: Any) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is None and isinstance(asked, str):
         try:
-            import numpy  # noqa: PLC0415
+            import numpy
         except ImportError:
             numpy = None
     if numpy is not None and (
@@ -173,7 +177,8 @@ def _from_dtype(asked: Any) -> Any:
                 "RawArray('B', ...) and make a view of them with numpy.frombuffer(..., dtype)"
             ) from None
     raise TypeError(
-        f"{asked!r} is not a type code ({', '.join(typecode_to_type)}), a ctypes type or a NumPy dtype"
+        f"{asked!r} is not a type code ({', '.join(typecode_to_type)}), a ctypes type "
+        "or a NumPy dtype"
     )
 
 
@@ -192,14 +197,18 @@ class _Guarded:
         return synchronized, (self._obj, self._lock)
 
 
-class Synchronized(_Guarded, _core.TypedValue, _standard.Synchronized):  # type: ignore[type-arg,misc]
+class Synchronized(_Guarded, _core.TypedValue, _standard.Synchronized):  # type: ignore[type-arg,override]
     """A simple ctypes object and the lock which its accesses take.
 
     Besides `value`, atomic steps: `add`, `compare_exchange`, `max`, `min`.
     """
 
 
-class SynchronizedArray(_Guarded, _core.TypedArray, _standard.SynchronizedArray):  # type: ignore[type-arg,misc]
+class SynchronizedArray(  # type: ignore[override]
+    _Guarded,
+    _core.TypedArray,
+    _standard.SynchronizedArray,  # type: ignore[type-arg]
+):
     """A ctypes array and the lock which its accesses take.
 
     `numpy.asarray(a)` is a view without a copy, and takes no lock. Besides indexing, atomic
@@ -221,14 +230,14 @@ def _guarded_property(name: str) -> property:
     return property(read, write)
 
 
-class SynchronizedString(SynchronizedArray, _standard.SynchronizedString):  # type: ignore[misc]
+class SynchronizedString(SynchronizedArray, _standard.SynchronizedString):  # type: ignore[override]
     """A ctypes array of `c_char` and the lock which its accesses take."""
 
     value = _guarded_property("value")
     raw = _guarded_property("raw")
 
 
-class _SynchronizedStructure(_Guarded, _core.TypedBase, SynchronizedBase):  # type: ignore[type-arg,misc]
+class _SynchronizedStructure(_Guarded, _core.TypedBase, SynchronizedBase):  # type: ignore[type-arg,override]
     """A ctypes Structure or Union and the lock which accesses to its fields take."""
 
 

@@ -4,7 +4,11 @@
 the standard library's.
 """
 
-from multiprocessing.synchronize import SEM_VALUE_MAX, Barrier, Condition
+from multiprocessing.synchronize import (  # type: ignore[attr-defined]
+    SEM_VALUE_MAX,
+    Barrier,
+    Condition,
+)
 
 from ._core import BoundedSemaphore, Event, Lock, RLock, Semaphore
 

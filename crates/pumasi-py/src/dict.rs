@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 use crate::block::{Gate, by_reference};
 use crate::errors::OrRaise;
 use crate::keys::key;
-use crate::list::{not_implemented, truth};
+use crate::list::{not_implemented, one_argument, truth};
 use crate::locked::{Lockable, Locked, MAX_TRIES};
 use crate::plain::{Plain, Shown};
 use crate::reference::given;
@@ -183,21 +183,6 @@ impl DictBase {
             self.insert(key, value)?;
         }
         Ok(())
-    }
-}
-
-/// The one positional argument of `dict(...)` and `dict.update(...)`.
-fn one_argument<'a, 'py>(
-    name: &str,
-    args: &'a Bound<'py, PyTuple>,
-) -> PyResult<Option<&'a Bound<'py, PyAny>>> {
-    match args.as_slice() {
-        [] => Ok(None),
-        [one] => Ok(Some(one)),
-        more => Err(PyTypeError::new_err(format!(
-            "{name} expected at most 1 argument, got {}",
-            more.len()
-        ))),
     }
 }
 
@@ -663,7 +648,7 @@ pub struct ManagedDict {}
 #[pymethods]
 impl ManagedDict {
     #[new]
-    #[pyo3(signature = (gate, *args, **keywords))]
+    #[pyo3(signature = (gate, /, *args, **keywords))]
     fn new(
         gate: &Bound<'_, Gate>,
         args: &Bound<'_, PyTuple>,

@@ -190,6 +190,21 @@ fn operand<'py>(other: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyList>
     }
 }
 
+/// The one positional argument of `list(...)`, `dict(...)` and the like, if there is one.
+pub fn one_argument<'a, 'py>(
+    name: &str,
+    args: &'a Bound<'py, PyTuple>,
+) -> PyResult<Option<&'a Bound<'py, PyAny>>> {
+    match args.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one)),
+        more => Err(PyTypeError::new_err(format!(
+            "{name} expected at most 1 argument, got {}",
+            more.len()
+        ))),
+    }
+}
+
 /// What an operator returns that leaves the other side to try.
 pub fn not_implemented(py: Python<'_>) -> Bound<'_, PyAny> {
     PyNotImplemented::get(py).to_owned().into_any()
@@ -359,7 +374,7 @@ impl ListBase {
     ///
     /// Raises IndexError if the list is empty or the index out of range.
     #[inline]
-    #[pyo3(signature = (index=-1, /))]
+    #[pyo3(signature = (index=-1, /), text_signature = "($self, index=-1, /)")]
     fn pop<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
         let raw = self.raw()?;
         let mut out = Fetch::new();
@@ -574,8 +589,9 @@ impl List {
 #[pymethods]
 impl List {
     #[new]
-    #[pyo3(signature = (iterable=None, /))]
-    fn new(iterable: Option<&Bound<'_, PyAny>>) -> PyResult<PyClassInitializer<List>> {
+    #[pyo3(signature = (*args), text_signature = "(iterable=(), /)")]
+    fn new(args: &Bound<'_, PyTuple>) -> PyResult<PyClassInitializer<List>> {
+        let iterable = one_argument("list", args)?;
         if let Some(object) = given(iterable) {
             return Ok(List::made(RawList::from_object(object).or_raise()?));
         }
@@ -635,11 +651,12 @@ pub struct ManagedList {}
 #[pymethods]
 impl ManagedList {
     #[new]
-    #[pyo3(signature = (gate, iterable=None, /))]
+    #[pyo3(signature = (gate, /, *args), text_signature = "(gate, iterable=(), /)")]
     fn new(
         gate: &Bound<'_, Gate>,
-        iterable: Option<&Bound<'_, PyAny>>,
+        args: &Bound<'_, PyTuple>,
     ) -> PyResult<PyClassInitializer<ManagedList>> {
+        let iterable = one_argument("list", args)?;
         let reference = given(iterable);
         let fresh = reference.is_none();
         let raw = match reference {

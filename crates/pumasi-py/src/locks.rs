@@ -198,6 +198,13 @@ macro_rules! acquirable {
             pub fn object(&self) -> &ObjectRef {
                 self.raw.object()
             }
+
+            /// The core's.
+            #[inline(always)]
+            #[allow(dead_code, reason = "only an RLock is held briefly")]
+            pub fn raw(&self) -> &$raw {
+                &self.raw
+            }
         }
 
         #[pymethods]

@@ -14,6 +14,7 @@ use pyo3::sync::PyOnceLock;
 
 use crate::locks::{Acquire, Lock, RLock};
 use crate::number::{Number, Step};
+use crate::wait;
 
 /// The lock of a value or array.
 enum Guard {
@@ -34,8 +35,21 @@ impl Guard {
         }
     }
 
-    /// Runs `f` with the lock held; its release comes before an exception of `f` leaves.
+    /// Runs `f`, which touches memory and nothing else, with every other holder kept out.
     #[inline(always)]
+    fn exclude<R>(&self, py: Python<'_>, f: impl FnOnce() -> R) -> PyResult<R> {
+        let Guard::RLock(lock) = self else {
+            return self.hold(py, || Ok(f()));
+        };
+        let raw = lock.get().raw();
+        let _hold = match raw.hold() {
+            Ok(hold) => hold,
+            Err(_) => wait::sleep_in(py, || raw.hold())?,
+        };
+        Ok(f())
+    }
+
+    /// Runs `f` with the lock held; its release comes before an exception of `f` leaves.
     fn hold<R>(&self, py: Python<'_>, f: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
         match self {
             Guard::RLock(lock) => hold(lock.get(), py, f),
@@ -59,7 +73,6 @@ impl Guard {
     }
 }
 
-#[inline(always)]
 fn hold<L: Acquire, R>(
     lock: &L,
     py: Python<'_>,
@@ -161,19 +174,20 @@ impl Numbers {
             })
     }
 
-    fn step(&self, index: usize, step: Step, operand: u64) -> PyResult<u64> {
+    #[inline(always)]
+    fn step(&self, index: usize, step: Step, operand: u64) -> u64 {
         let new = self.number.step(step, self.read(index), operand);
         self.write(index, new);
-        Ok(new)
+        new
     }
 
     /// Whether the number was `old`, and is `new` now.
-    fn exchange(&self, index: usize, old: u64, new: u64) -> PyResult<bool> {
+    fn exchange(&self, index: usize, old: u64, new: u64) -> bool {
         let same = self.number.same(self.read(index), old);
         if same {
             self.write(index, new);
         }
-        Ok(same)
+        same
     }
 }
 
@@ -308,7 +322,7 @@ impl TypedValue {
         let (py, base) = (slf.py(), slf.as_super().get());
         match &base.numbers {
             Some(numbers) => {
-                let bits = base.guard.hold(py, || Ok(numbers.read(0)))?;
+                let bits = base.guard.exclude(py, || numbers.read(0))?;
                 numbers.number.to_python(py, bits)
             }
             None => base
@@ -324,10 +338,7 @@ impl TypedValue {
         if let Some(numbers) = &base.numbers
             && let Some(bits) = numbers.number.bits_of(value)
         {
-            return base.guard.hold(py, || {
-                numbers.write(0, bits);
-                Ok(())
-            });
+            return base.guard.exclude(py, || numbers.write(0, bits));
         }
         base.guard
             .hold(py, || base.object.bind(py).setattr("value", value))
@@ -378,7 +389,7 @@ fn step<'py>(
     let operand = numbers.operand(n)?;
     let bits = base
         .guard
-        .hold(n.py(), || numbers.step(index, step, operand))?;
+        .exclude(n.py(), || numbers.step(index, step, operand))?;
     numbers.number.to_python(n.py(), bits)
 }
 
@@ -389,9 +400,10 @@ fn exchange(
     new: &Bound<'_, PyAny>,
 ) -> PyResult<bool> {
     let numbers = base.numbers()?;
-    let (old, new) = (numbers.operand(old)?, (numbers.operand(new)?, new.py()));
+    let py = new.py();
+    let (old, new) = (numbers.operand(old)?, numbers.operand(new)?);
     base.guard
-        .hold(new.1, || numbers.exchange(index, old, new.0))
+        .exclude(py, || numbers.exchange(index, old, new))
 }
 
 /// A ctypes array and the lock which its accesses take.
@@ -466,7 +478,7 @@ impl TypedArray {
         let (py, base) = (slf.py(), slf.as_super().get());
         if let (Some(numbers), Some(index)) = (&base.numbers, exact_index(key)) {
             let place = Self::place(numbers, index)?;
-            let bits = base.guard.hold(py, || Ok(numbers.read(place)))?;
+            let bits = base.guard.exclude(py, || numbers.read(place))?;
             return numbers.number.to_python(py, bits);
         }
         base.guard
@@ -484,10 +496,7 @@ impl TypedArray {
             && let Some(bits) = numbers.number.bits_of(value)
         {
             let place = Self::place(numbers, index)?;
-            return base.guard.hold(py, || {
-                numbers.write(place, bits);
-                Ok(())
-            });
+            return base.guard.exclude(py, || numbers.write(place, bits));
         }
         base.guard
             .hold(py, || base.object.bind(py).set_item(key, value))

@@ -72,7 +72,7 @@ def main():
     show("pop", lst.pop, 99)
     show("slice", lambda: lst[0:2])
     show("step", lambda: lst[::-1])
-    show("add", lambda: lst + [1])
+    show("add", lambda: lst + [1])  # noqa: RUF005
     show("mul", lambda: lst * 2)
     show("rmul", lambda: 2 * lst)
     show("eq", lambda: lst == lst[:])

@@ -45,7 +45,13 @@ if __name__ == "__main__":
     print(process.exitcode, [value.value for value in values])
     print(array[:], [(p.x, p.y) for p in points], text.value, text.raw, raw.value, raw_array[:])
     print(text[0], text[1:3], len(text))
-    print(repr(array).split(" for ")[0], values[0], type(array).__name__, type(values[0]).__name__, type(text).__name__)
+    print(
+        repr(array).split(" for ")[0],
+        values[0],
+        type(array).__name__,
+        type(values[0]).__name__,
+        type(text).__name__,
+    )
 
     point = ctx.Value(Point, 1.5, 7)
     print(point.x, point.y, type(point).__name__)
