@@ -5,8 +5,10 @@
 
 use std::io;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 /// The result of every fallible function of this crate.
-pub type Result<T> = core::result::Result<T, Error>;
+pub type Result<T, E = Error> = core::result::Result<T, E>;
 
 /// What can go wrong with a shared object.
 #[derive(Debug, thiserror::Error)]
@@ -132,6 +134,12 @@ pub enum Error {
         /// How many the heap has room for.
         limit: usize,
     },
+    /// An error in another process, in its words: what a task returned.
+    #[error("{what}")]
+    Elsewhere {
+        /// The message there.
+        what: String,
+    },
     /// A request that this heap or platform cannot serve.
     #[error("{what}")]
     Unsupported {
@@ -185,5 +193,35 @@ impl Error {
     /// Whether the object or its heap no longer exists.
     pub fn is_gone(&self) -> bool {
         matches!(self, Error::StaleReference { .. } | Error::HeapGone { .. })
+    }
+}
+
+/// As the result of a task: its message, and whether memory ran out.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let memory = match *self {
+            Error::OutOfMemory {
+                requested,
+                limit,
+                used,
+            } => Some((requested, limit, used)),
+            _ => None,
+        };
+        (memory, self.to_string()).serialize(serializer)
+    }
+}
+
+/// What a task returned: [`Error::OutOfMemory`] or [`Error::Elsewhere`].
+impl<'de> Deserialize<'de> for Error {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (memory, what) = <(Option<(u64, u64, u64)>, String)>::deserialize(deserializer)?;
+        Ok(match memory {
+            Some((requested, limit, used)) => Error::OutOfMemory {
+                requested,
+                limit,
+                used,
+            },
+            None => Error::Elsewhere { what },
+        })
     }
 }

@@ -1,6 +1,107 @@
 //! Shared memory for many processes: containers and locks that survive a killed worker.
 //!
-//! See [`Heap`] for the memory that processes share.
+//! 품앗이 (*pumasi*): neighbours taking turns to work each other's fields. Processes of one program
+//! work on one memory: lists and dictionaries that grow, numbers that lose no update, and locks
+//! that do not hang when their holder is killed.
+//!
+//! ```
+//! use pumasi::{Dict, List};
+//!
+//! /// Runs in a process of its own; the handles lead to the same objects.
+//! #[pumasi::task]
+//! fn harvest(field: u32, crop: List<u32>, counts: Dict<String, i64>) -> pumasi::Result<()> {
+//!     for sheaf in 0..3 {
+//!         crop.push(field * 10 + sheaf)?;
+//!         counts.add("sheaves", 1)?; // one step: nothing is lost without any lock
+//!     }
+//!     Ok(())
+//! }
+//!
+//! #[pumasi::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (crop, counts) = (List::new()?, Dict::new()?);
+//!     let mut neighbours = Vec::new();
+//!     for field in 0..4 {
+//!         neighbours.push(harvest::spawn(field, crop.clone(), counts.clone())?);
+//!     }
+//!     for neighbour in neighbours {
+//!         neighbour.join()??;
+//!     }
+//!     assert_eq!(crop.len()?, 12);
+//!     assert_eq!(counts.get("sheaves")?, Some(12));
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What there is
+//!
+//! | to share | use |
+//! |---|---|
+//! | a sequence that grows, of one type or of any values | [`List`] |
+//! | a mapping, with atomic [`add`](Dict::add) and [`update`](Dict::update) | [`Dict`] |
+//! | one number or plain struct | [`Value`] |
+//! | a fixed number of numbers or plain structs | [`Array`] |
+//! | a struct of your own, in any of these | `#[derive(`[`Shareable`]`)]` |
+//! | values of any type, as Python stores them | [`Dynamic`] |
+//! | a turn | [`Lock`], [`RLock`] |
+//! | so many turns at a time | [`BoundedSemaphore`], [`Semaphore`] |
+//! | a signal | [`Event`] |
+//!
+//! All of these are handles: a clone leads to the same object, so does a handle that was sent to
+//! another process as an argument or result of a [`task`](macro@task), and a container stored in
+//! another one. An object lives until the last handle in any process, and the last container
+//! entry that leads to it, are gone. They lie in the [`Heap`] which the processes of a program
+//! share; there is no server.
+//!
+//! # When a process is killed
+//!
+//! A process may be killed at any instruction. What it was doing to a container is then done or
+//! not done, never half done. A lock that it held comes free, and the next who takes it is told,
+//! because what the lock protects may be half done:
+//!
+//! ```
+//! use pumasi::sync::LockError;
+//! use pumasi::{Event, Lock};
+//!
+//! #[pumasi::task]
+//! fn worker(lock: Lock, working: Event) -> pumasi::Result<()> {
+//!     let _guard = lock.acquire()?;
+//!     working.set();
+//!     loop {
+//!         std::thread::park(); // until it is killed
+//!     }
+//! }
+//!
+//! #[pumasi::main]
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let (lock, working) = (Lock::new()?, Event::new()?);
+//!     let mut child = worker::spawn(lock.clone(), working.clone())?;
+//!     working.wait()?;
+//!     child.kill()?;
+//!     assert_eq!(child.pid(), match lock.acquire() {
+//!         Err(LockError::Abandoned(abandoned)) => abandoned.death().pid,
+//!         other => panic!("{other:?}"),
+//!     });
+//!     Ok(())
+//! }
+//! ```
+//!
+//! [`sync`] says what a death does to each primitive, and [`process`] how the end of a child is
+//! learnt of.
+//!
+//! # With Python
+//!
+//! The Python package `pumasi` stands on this crate. Numbers, texts, bytes, tuples, `None`, lists
+//! and dictionaries that one language stores the other reads; see the table at
+//! [`Element`](containers::Element). Further Python objects come as [`Dynamic::Opaque`], and
+//! plain Rust structs are not seen by Python.
+//!
+//! # Layers
+//!
+//! [`List`] and the others are typed faces of untyped ones ([`containers::RawList`],
+//! [`sync::RawLock`] ...), which the Python package uses too. Below them are [`heap`], which knows
+//! blocks, participants and recovery, and [`sys`], which knows the operating system. [`observer`]
+//! lets others watch every operation.
 
 // The macros' paths start with the crate's name, here too.
 extern crate self as pumasi;
@@ -13,8 +114,10 @@ pub mod process;
 pub mod sync;
 pub mod sys;
 
+pub use containers::{Array, Dict, Dynamic, List, Value};
 pub use error::{Error, Result};
 pub use heap::Heap;
 pub use heap::shareable::Shareable;
 pub use process::init;
 pub use pumasi_derive::{Shareable, main, task};
+pub use sync::{BoundedSemaphore, Event, Lock, RLock, Semaphore};

@@ -7,6 +7,7 @@ mod list;
 mod locked;
 mod slice;
 mod snapshot;
+mod typed;
 
 pub use buffer::RawBuffer;
 pub use dict::{Number, Part, RawDict};
@@ -14,3 +15,7 @@ pub use key::Key;
 pub use list::RawList;
 pub use slice::{Slice, Span};
 pub use snapshot::{ItemRef, Snapshot};
+pub use typed::{
+    Addend, Arithmetic, Array, BigInt, Dict, DictIter, DictKey, Dynamic, Element, List, ListIter,
+    Lockable, Locked, StoredAs, Typed, Value,
+};

@@ -11,12 +11,17 @@
 //! waits for lives. SYNC-2: no wait holds anything. SYNC-3: deadlines follow the monotonic clock.
 
 mod event;
+pub(crate) mod guarded;
 mod lock;
 mod semaphore;
 
 pub use crate::heap::lock::{wait_by_default, waiting, with_check, without_waiting};
 pub use crate::heap::participant::Death;
 pub use event::RawEvent;
+pub use guarded::{
+    Abandoned, BoundedSemaphore, Event, Guard, Lock, LockError, LockGuard, Permit, RLock, RLockGuard,
+    Semaphore,
+};
 pub use lock::{Hold, RawLock, RawRLock};
 pub use semaphore::{RawBoundedSemaphore, RawSemaphore};
 

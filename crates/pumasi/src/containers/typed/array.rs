@@ -1,0 +1,284 @@
+//! Values of one type side by side, that processes share.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::size_of;
+use core::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::containers::RawBuffer;
+use crate::containers::typed::locked::{self, Lockable, Locked, locked};
+use crate::containers::typed::plain::{self, Arithmetic};
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::heap::object::ObjectRef;
+use crate::heap::shareable::Shareable;
+use crate::sync::{Acquired, LockError, OnDeath, RawRLock};
+
+/// A fixed number of values of a plain type, with one lock, that processes share.
+///
+/// Every operation is one step and waits while another process has the array
+/// [`locked`](Array::locked). Cloning gives another handle of the same array; a handle can be
+/// sent to other processes as an argument or result of a task.
+///
+/// A process that is killed while it writes elements of 1, 2, 4 or 8 bytes leaves each as it was
+/// or as it was to be. An element of another size may be left half written; then the next who
+/// asks for [`locked`](Array::locked) is told of the death.
+///
+/// ```
+/// use pumasi::Array;
+///
+/// #[pumasi::task]
+/// fn squares(array: Array<u64>, from: usize) -> pumasi::Result<()> {
+///     for i in (from..array.len()).step_by(2) {
+///         array.set(i, (i * i) as u64)?;
+///     }
+///     Ok(())
+/// }
+///
+/// #[pumasi::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let array = Array::filled(6, 0)?;
+///     let children = [squares::spawn(array.clone(), 0)?, squares::spawn(array.clone(), 1)?];
+///     for child in children {
+///         child.join()??;
+///     }
+///     assert_eq!(array.to_vec()?, [0, 1, 4, 9, 16, 25]);
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+/// Operations fail with [`Error::IndexOutOfRange`] past the end, and with [`Error::Corrupt`] when
+/// the bytes are no value of the type.
+pub struct Array<T> {
+    buffer: RawBuffer,
+    lock: RawRLock,
+    types: PhantomData<fn() -> T>,
+}
+
+impl<T: Shareable> Array<T> {
+    /// Bytes of an element.
+    const SIZE: usize = {
+        assert!(
+            size_of::<T>() > 0,
+            "elements of an Array have at least one byte"
+        );
+        size_of::<T>()
+    };
+
+    /// An array of these values, in the default heap.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], and as [`Heap::global`].
+    pub fn new(values: &[T]) -> Result<Array<T>> {
+        Array::new_in(Heap::global()?, values)
+    }
+
+    /// An array of these values in a heap of your choice.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new_in(heap: &Heap, values: &[T]) -> Result<Array<T>> {
+        let array = Array::unset(heap, values.len())?;
+        array.copy_in(0, values)?;
+        Ok(array)
+    }
+
+    /// An array of so many times the same value, in the default heap.
+    ///
+    /// # Errors
+    /// As [`Array::new`].
+    pub fn filled(len: usize, value: T) -> Result<Array<T>> {
+        let array = Array::unset(Heap::global()?, len)?;
+        array.fill(value)?;
+        Ok(array)
+    }
+
+    fn unset(heap: &Heap, len: usize) -> Result<Array<T>> {
+        let bytes = (len as u64)
+            .checked_mul(Self::SIZE as u64)
+            .ok_or(Error::OutOfMemory {
+                requested: u64::MAX,
+                limit: heap.limit(),
+                used: heap.used(),
+            })?;
+        Ok(Array {
+            buffer: RawBuffer::create(heap, bytes, plain::tag::<T>())?,
+            lock: RawRLock::create(heap, OnDeath::Auto)?,
+            types: PhantomData,
+        })
+    }
+
+    /// How many values there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.buffer.len() / Self::SIZE
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The byte at which an element begins.
+    #[inline(always)]
+    fn at(&self, index: usize) -> Result<usize> {
+        if index >= self.len() {
+            return Err(Error::IndexOutOfRange { what: "array" });
+        }
+        Ok(index * Self::SIZE)
+    }
+
+    /// The value at `index`.
+    ///
+    /// # Errors
+    /// See [`Array`].
+    #[inline]
+    pub fn get(&self, index: usize) -> Result<T> {
+        let at = self.at(index)?;
+        let _held = self.lock.hold()?;
+        plain::read(&self.buffer, at)
+    }
+
+    /// Sets the value at `index`.
+    ///
+    /// # Errors
+    /// See [`Array`].
+    #[inline]
+    pub fn set(&self, index: usize, value: T) -> Result<()> {
+        let at = self.at(index)?;
+        let _held = self.lock.hold()?;
+        plain::write(&self.buffer, at, &value)
+    }
+
+    /// Changes the value at `index` in one step; what `change` returns. Nobody reads or writes
+    /// the array while `change` runs.
+    ///
+    /// # Errors
+    /// See [`Array`].
+    pub fn update<R>(&self, index: usize, change: impl FnOnce(&mut T) -> R) -> Result<R> {
+        let at = self.at(index)?;
+        let _alone = locked::lock_quietly(self)?;
+        let mut value = plain::read(&self.buffer, at)?;
+        let result = change(&mut value);
+        plain::write(&self.buffer, at, &value)?;
+        Ok(result)
+    }
+
+    /// Adds to the value at `index`, an integer wrapping around at its limits; what it was before.
+    ///
+    /// # Errors
+    /// See [`Array`].
+    #[inline]
+    pub fn fetch_add(&self, index: usize, n: T) -> Result<T>
+    where
+        T: Arithmetic,
+    {
+        let at = self.at(index)?;
+        let _held = self.lock.hold()?;
+        let old: T = plain::read(&self.buffer, at)?;
+        plain::write(&self.buffer, at, &old.plus(n))?;
+        Ok(old)
+    }
+
+    /// A copy of all values at one moment.
+    ///
+    /// # Errors
+    /// See [`Array`].
+    pub fn to_vec(&self) -> Result<Vec<T>> {
+        let _alone = locked::lock_quietly(self)?;
+        (0..self.len())
+            .map(|i| plain::read(&self.buffer, i * Self::SIZE))
+            .collect()
+    }
+
+    /// Sets the values from `index` on, in one step.
+    ///
+    /// # Errors
+    /// See [`Array`]; nothing is written when they do not all fit.
+    pub fn copy_in(&self, index: usize, values: &[T]) -> Result<()> {
+        if index > self.len() || values.len() > self.len() - index {
+            return Err(Error::IndexOutOfRange { what: "array" });
+        }
+        let _alone = locked::lock_quietly(self)?;
+        let places = (index..).map(|i| i * Self::SIZE);
+        places
+            .zip(values)
+            .try_for_each(|(at, value)| plain::write(&self.buffer, at, value))
+    }
+
+    /// Sets all values, in one step.
+    ///
+    /// # Errors
+    /// See [`Array`].
+    pub fn fill(&self, value: T) -> Result<()> {
+        let _alone = locked::lock_quietly(self)?;
+        (0..self.len()).try_for_each(|i| plain::write(&self.buffer, i * Self::SIZE, &value))
+    }
+
+    locked!();
+}
+
+impl<T> Clone for Array<T> {
+    fn clone(&self) -> Self {
+        Array {
+            buffer: self.buffer.clone(),
+            lock: self.lock.clone(),
+            types: PhantomData,
+        }
+    }
+}
+
+/// Two handles are equal when they lead to the same array.
+impl<T> PartialEq for Array<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.buffer.object() == other.buffer.object()
+    }
+}
+
+impl<T> Eq for Array<T> {}
+
+impl<T> fmt::Debug for Array<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Array@{:#x}", self.buffer.object().offset())
+    }
+}
+
+/// By reference, on the way to another process; elsewhere it is refused.
+impl<T> Serialize for Array<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.buffer.object(), self.lock.object()).serialize(serializer)
+    }
+}
+
+impl<'de, T: Shareable> Deserialize<'de> for Array<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (buffer, lock) = <(ObjectRef, ObjectRef)>::deserialize(deserializer)?;
+        let made = || -> Result<Self> {
+            let buffer = RawBuffer::from_object(buffer)?;
+            plain::expect::<T>(&buffer)?;
+            Ok(Array {
+                buffer,
+                lock: RawRLock::from_object(lock)?,
+                types: PhantomData,
+            })
+        };
+        made().map_err(serde::de::Error::custom)
+    }
+}
+
+impl<T> Lockable for Array<T> {
+    fn enter(&self, timeout: Option<Duration>) -> Result<Acquired> {
+        self.lock.acquire(timeout)
+    }
+
+    fn leave(&self) -> Result<()> {
+        self.lock.release()
+    }
+
+    fn lock_object(&self) -> &ObjectRef {
+        self.lock.object()
+    }
+}

@@ -1,0 +1,525 @@
+//! A shared dictionary with keys and values of one type each.
+
+use core::fmt;
+use core::hash::Hash;
+use core::marker::PhantomData;
+use core::time::Duration;
+use std::collections::HashMap;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::containers::typed::element::{
+    DictKey, Element, Stored, StoredAs, mismatch, read, read_item,
+};
+use crate::containers::typed::locked::{self, Lockable, Locked, locked};
+use crate::containers::typed::{Dynamic, handle};
+use crate::containers::{Key, Number, Part, RawDict, Snapshot};
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::heap::object::ObjectRef;
+use crate::heap::value::Fetch;
+use crate::sync::{Acquired, LockError};
+
+/// How often `update` computes again when others change the value meanwhile, before it locks.
+const TRIES: usize = 8;
+
+/// A dictionary that processes share; it keeps the order of insertion.
+///
+/// Every operation is one step, also [`add`](Dict::add) and [`update`](Dict::update), so that no
+/// count is lost without any lock; and also when this process is killed in the middle. Cloning
+/// gives another handle of the same dictionary; a handle can be sent to other processes and
+/// stored in other containers. The dictionary lives until the last handle and the last container
+/// entry that leads to it are gone.
+///
+/// Without types it is a `Dict<Dynamic, Dynamic>`, which holds anything, and is what Python sees.
+/// Keys are equal as in Python: `1`, `1.0` and `true` are one key.
+///
+/// ```
+/// use pumasi::Dict;
+///
+/// #[pumasi::task]
+/// fn count(words: Vec<String>, counts: Dict<String, i64>) -> pumasi::Result<()> {
+///     for word in words {
+///         counts.add(&word, 1)?;
+///     }
+///     Ok(())
+/// }
+///
+/// #[pumasi::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let counts = Dict::new()?;
+///     let texts = ["rice and salt", "salt and pepper"];
+///     let children = texts
+///         .map(|text| count::spawn(text.split(' ').map(String::from).collect(), counts.clone()));
+///     for child in children {
+///         child?.join()??;
+///     }
+///     assert_eq!(counts.get("salt")?, Some(2));
+///     assert_eq!(counts.len()?, 4);
+///     Ok(())
+/// }
+/// ```
+///
+/// An operation may wait, shortly, for that of another process, and for as long as another has
+/// the dictionary [`locked`](Dict::locked).
+///
+/// # Errors
+/// Every operation can fail with
+/// - [`Error::TypeMismatch`] when it reads a key or value of another type;
+/// - [`Error::OutOfMemory`] when it adds something and the heap is full: nothing was changed;
+/// - [`Error::WrongHeap`] when it stores a container of another heap;
+/// - [`Error::Corrupt`] when somebody wrote over the heap.
+pub struct Dict<K = Dynamic, V = Dynamic> {
+    raw: RawDict,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+handle!(Dict<K, V>, RawDict);
+
+impl<K: Element, V: Element> Dict<K, V> {
+    /// The same dictionary, read as one of other types. A key or value that is none of them is
+    /// an error when it is read.
+    pub fn cast<L: Element, W: Element>(self) -> Dict<L, W> {
+        Dict::from(self.raw)
+    }
+}
+
+impl<K: DictKey, V: Element> Dict<K, V> {
+    /// An empty dictionary in the default heap.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], and as [`Heap::global`].
+    pub fn new() -> Result<Dict<K, V>> {
+        Dict::new_in(Heap::global()?)
+    }
+
+    /// An empty dictionary in a heap of your choice.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new_in(heap: &Heap) -> Result<Dict<K, V>> {
+        RawDict::create(heap).map(Dict::from)
+    }
+
+    /// A dictionary of these pairs, in the default heap; of two with one key the later counts.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let ages = pumasi::Dict::of([("Kim".to_owned(), 42), ("Lee".to_owned(), 24)])?;
+    /// assert_eq!(ages.get("Lee")?, Some(24));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Dict::new`].
+    pub fn of(pairs: impl IntoIterator<Item = (K, V)>) -> Result<Dict<K, V>> {
+        let dict = Dict::new()?;
+        dict.extend(pairs)?;
+        Ok(dict)
+    }
+
+    fn heap(&self) -> &Heap {
+        self.raw.object().heap()
+    }
+
+    /// Calls `f` with the key, and with the key as it was given where that differs.
+    #[inline(always)]
+    fn with_key<R>(
+        &self,
+        key: &impl StoredAs<K>,
+        f: impl FnOnce(&Key<'_>, Option<Stored<'_>>) -> Result<R>,
+    ) -> Result<R> {
+        key.lent(|stored| stored.key(self.heap(), f))
+    }
+
+    // ---- reading ---------------------------------------------------------------------------
+
+    /// How many keys there are.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    #[inline]
+    pub fn len(&self) -> Result<usize> {
+        self.raw.len()
+    }
+
+    /// Whether there is none.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn is_empty(&self) -> Result<bool> {
+        self.raw.is_empty()
+    }
+
+    /// A copy of the value under a key.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    #[inline]
+    pub fn get(&self, key: impl StoredAs<K>) -> Result<Option<V>> {
+        self.with_key(&key, |key, _| {
+            let mut out = Fetch::new();
+            match self.raw.get(key, &mut out)? {
+                Some(cell) => read(cell, &mut out).map(Some),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Whether the key is there.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn contains_key(&self, key: impl StoredAs<K>) -> Result<bool> {
+        self.with_key(&key, |key, _| self.raw.contains(key))
+    }
+
+    /// Keys and values as they are at this moment, in order of insertion; later changes do not
+    /// show.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let ages = pumasi::Dict::of([("Kim".to_owned(), 42)])?;
+    /// for pair in ages.iter()? {
+    ///     let (name, age) = pair?;
+    ///     println!("{name} is {age}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn iter(&self) -> Result<DictIter<K, V>> {
+        Ok(DictIter {
+            snapshot: self.raw.snapshot(Part::Items)?,
+            next: 0,
+            types: PhantomData,
+        })
+    }
+
+    /// A copy of all pairs at one moment, in order of insertion.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn to_vec(&self) -> Result<Vec<(K, V)>> {
+        self.iter()?.collect()
+    }
+
+    /// A copy of all pairs at one moment as a map of this process's own.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn to_map(&self) -> Result<HashMap<K, V>>
+    where
+        K: Eq + Hash,
+    {
+        self.iter()?.collect()
+    }
+
+    /// A copy of all keys at one moment, in order of insertion.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn keys(&self) -> Result<Vec<K>> {
+        self.raw
+            .snapshot(Part::Keys)?
+            .iter()
+            .map(read_item)
+            .collect()
+    }
+
+    /// A copy of all values at one moment, in order of insertion of their keys.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn values(&self) -> Result<Vec<V>> {
+        self.raw
+            .snapshot(Part::Values)?
+            .iter()
+            .map(read_item)
+            .collect()
+    }
+
+    // ---- changing --------------------------------------------------------------------------
+
+    /// Sets the value under a key.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    #[inline]
+    pub fn insert(&self, key: impl StoredAs<K>, value: impl StoredAs<V>) -> Result<()> {
+        let heap = self.heap();
+        self.with_key(&key, |key, original| {
+            let mut original = original
+                .map(|original| original.prepare(heap))
+                .transpose()?;
+            value.lent(|stored| {
+                let mut value = stored.prepare(heap)?;
+                self.raw.insert(key, original.as_mut(), &mut value)
+            })
+        })
+    }
+
+    /// Sets the values under several keys, one after the other.
+    ///
+    /// # Errors
+    /// See [`Dict`]; what came before the one that failed is there.
+    pub fn extend(
+        &self,
+        pairs: impl IntoIterator<Item = (impl StoredAs<K>, impl StoredAs<V>)>,
+    ) -> Result<()> {
+        pairs
+            .into_iter()
+            .try_for_each(|(key, value)| self.insert(key, value))
+    }
+
+    /// The value under a key, which is `value` from now on if there was none.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn get_or_insert(&self, key: impl StoredAs<K>, value: V) -> Result<V> {
+        let heap = self.heap();
+        let found = self.with_key(&key, |key, original| {
+            let mut original = original
+                .map(|original| original.prepare(heap))
+                .transpose()?;
+            value.lend(|stored| {
+                let mut value = stored.prepare(heap)?;
+                let mut out = Fetch::new();
+                let found = self
+                    .raw
+                    .setdefault(key, original.as_mut(), &mut value, &mut out)?;
+                found.map(|cell| read(cell, &mut out)).transpose()
+            })
+        })?;
+        Ok(found.unwrap_or(value))
+    }
+
+    /// Adds to the number under a key, in one step; the sum. A missing key counts from zero.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let stock = pumasi::Dict::<String, i64>::new()?;
+    /// assert_eq!(stock.add("rice", 3)?, 3);
+    /// assert_eq!(stock.add("rice", -1)?, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::NotANumber`] when something else is there or an integer grows past 64 bits; see
+    /// [`Dict`].
+    #[inline]
+    pub fn add(&self, key: impl StoredAs<K>, n: V) -> Result<V>
+    where
+        V: Addend,
+    {
+        let n = n.number()?;
+        self.with_key(&key, |key, original| {
+            let mut original = original
+                .map(|original| original.prepare(self.heap()))
+                .transpose()?;
+            V::of_number(self.raw.add(key, original.as_mut(), n)?)
+        })
+    }
+
+    /// Sets the value under a key to what `change` makes of it, in one step; the new value.
+    ///
+    /// `change` gets `None` for a missing key. It runs outside of every lock, and again when
+    /// another process changes the value meanwhile; after a few times with the dictionary
+    /// [`locked`](Dict::locked).
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let best = pumasi::Dict::<String, u64>::new()?;
+    /// best.update("Kim", |old| old.unwrap_or(0).max(7))?;
+    /// assert_eq!(best.update("Kim", |old| old.unwrap_or(0).max(5))?, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn update(
+        &self,
+        key: impl StoredAs<K>,
+        mut change: impl FnMut(Option<V>) -> V,
+    ) -> Result<V> {
+        self.with_key(&key, |key, original| {
+            for _ in 0..TRIES {
+                if let Some(new) = self.update_once(key, original, &mut change)? {
+                    return Ok(new);
+                }
+            }
+            let _alone = locked::lock_quietly(self)?;
+            let new = self.update_once(key, original, &mut change)?;
+            // Nobody else could change it.
+            new.ok_or(Error::Modified {
+                what: "the value was changed by its own update",
+            })
+        })
+    }
+
+    /// `None` when another was faster.
+    fn update_once(
+        &self,
+        key: &Key<'_>,
+        original: Option<Stored<'_>>,
+        change: &mut impl FnMut(Option<V>) -> V,
+    ) -> Result<Option<V>> {
+        let heap = self.heap();
+        let mut out = Fetch::new();
+        let found = self.raw.get(key, &mut out)?;
+        let old = found.map(|cell| read(cell, &mut out)).transpose()?;
+        let new = change(old);
+        let mut original = original
+            .map(|original| original.prepare(heap))
+            .transpose()?;
+        let stored = new.lend(|stored| {
+            let mut value = stored.prepare(heap)?;
+            self.raw
+                .insert_if(key, found, original.as_mut(), &mut value)
+        })?;
+        Ok(stored.then_some(new))
+    }
+
+    /// Takes a key out; its value, or `None` when it was not there.
+    ///
+    /// # Errors
+    /// See [`Dict`]; a value of another type is out nevertheless.
+    pub fn remove(&self, key: impl StoredAs<K>) -> Result<Option<V>> {
+        self.with_key(&key, |key, _| {
+            let mut out = Fetch::new();
+            match self.raw.remove(key, &mut out)? {
+                Some(cell) => read(cell, &mut out).map(Some),
+                None => Ok(None),
+            }
+        })
+    }
+
+    /// Takes the newest pair out; `None` when there is none.
+    ///
+    /// # Errors
+    /// See [`Dict`]; a pair of other types is out nevertheless.
+    pub fn pop_last(&self) -> Result<Option<(K, V)>> {
+        let (mut key, mut value) = (Fetch::new(), Fetch::new());
+        match self.raw.popitem(&mut key, &mut value)? {
+            Some((k, v)) => Ok(Some((read(k, &mut key)?, read(v, &mut value)?))),
+            None => Ok(None),
+        }
+    }
+
+    /// Removes everything.
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn clear(&self) -> Result<()> {
+        self.raw.clear()
+    }
+
+    locked!();
+}
+
+/// The pairs of a dictionary as they were when [`Dict::iter`] was called. Each may be an error,
+/// for it is only now read as a `K` and a `V`.
+pub struct DictIter<K, V> {
+    snapshot: Snapshot,
+    next: usize,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K: Element, V: Element> Iterator for DictIter<K, V> {
+    type Item = Result<(K, V)>;
+
+    fn next(&mut self) -> Option<Result<(K, V)>> {
+        let (key, value) = (
+            self.snapshot.get(self.next)?,
+            self.snapshot.get(self.next + 1)?,
+        );
+        self.next += 2;
+        Some(read_item(key).and_then(|key| Ok((key, read_item(value)?))))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = (self.snapshot.len() - self.next) / 2;
+        (left, Some(left))
+    }
+}
+
+impl<K: Element, V: Element> ExactSizeIterator for DictIter<K, V> {}
+impl<K: Element, V: Element> core::iter::FusedIterator for DictIter<K, V> {}
+
+impl<K, V> fmt::Debug for DictIter<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DictIter")
+            .field("left", &((self.snapshot.len() - self.next) / 2))
+            .finish_non_exhaustive()
+    }
+}
+
+/// A type that [`Dict::add`] adds: `i64`, `u64`, `f64`, and [`Dynamic`] numbers.
+pub trait Addend: Element {
+    #[doc(hidden)]
+    fn number(&self) -> Result<Number>;
+    #[doc(hidden)]
+    fn of_number(number: Number) -> Result<Self>;
+}
+
+impl Addend for i64 {
+    #[inline(always)]
+    fn number(&self) -> Result<Number> {
+        Ok(Number::Int(*self))
+    }
+
+    #[inline(always)]
+    fn of_number(number: Number) -> Result<Self> {
+        i64::made_of(stored(number))
+    }
+}
+
+impl Addend for u64 {
+    fn number(&self) -> Result<Number> {
+        i64::try_from(*self)
+            .map(Number::Int)
+            .map_err(|_| Error::NotANumber)
+    }
+
+    fn of_number(number: Number) -> Result<Self> {
+        u64::made_of(stored(number))
+    }
+}
+
+impl Addend for f64 {
+    fn number(&self) -> Result<Number> {
+        Ok(Number::Float(*self))
+    }
+
+    fn of_number(number: Number) -> Result<Self> {
+        f64::made_of(stored(number))
+    }
+}
+
+impl Addend for Dynamic {
+    fn number(&self) -> Result<Number> {
+        match self {
+            Dynamic::Int(i) => Ok(Number::Int(*i)),
+            Dynamic::Bool(b) => Ok(Number::Int((*b).into())),
+            Dynamic::Float(float) => Ok(Number::Float(*float)),
+            _ => Err(Error::NotANumber),
+        }
+    }
+
+    fn of_number(number: Number) -> Result<Self> {
+        Dynamic::made_of(stored(number))
+    }
+}
+
+#[inline(always)]
+fn stored(number: Number) -> Stored<'static> {
+    match number {
+        Number::Int(i) => Stored::Int(i),
+        Number::Float(float) => Stored::Float(float),
+    }
+}

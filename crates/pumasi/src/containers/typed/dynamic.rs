@@ -1,0 +1,459 @@
+//! A value of any type, as a container of mixed values gives it: what Python stored, for one.
+
+use core::fmt;
+
+use crate::containers::typed::element::{Element, Items, Stored, StoredAs, mismatch};
+use crate::containers::typed::{Dict, List};
+use crate::error::{Error, Result};
+use crate::heap::codec;
+use crate::heap::object::{Kind, ObjectRef};
+use crate::heap::shareable::{self, Native, Shareable};
+
+/// Tuples are read and written down to this depth; deeper ones are an error.
+const DEEPEST: usize = 200;
+
+/// A value of any type.
+///
+/// `List` without a type parameter is a `List<Dynamic>`, and `Dict` a `Dict<Dynamic, Dynamic>`:
+/// that is what Python's lists and dicts are. Most Rust values turn into one with `From`, and
+/// back with `TryFrom` or the `as_` methods.
+///
+/// ```
+/// use pumasi::{Dynamic, List};
+///
+/// # fn main() -> pumasi::Result<()> {
+/// let list: List = List::new()?;
+/// list.push("rice")?;
+/// list.push(3)?;
+/// list.push(2.5)?;
+/// list.push(Dynamic::None)?;
+/// let mut amount = 0.0;
+/// for value in list.iter()? {
+///     match value? {
+///         Dynamic::Int(n) => amount += n as f64,
+///         Dynamic::Float(x) => amount += x,
+///         other => println!("not a number: {other}"),
+///     }
+/// }
+/// assert_eq!(amount, 5.5);
+/// assert_eq!(list.get(0)?.unwrap().as_str(), Some("rice"));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Values are equal when they are of the same variant with equal contents; shared objects, when
+/// they are the same object.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub enum Dynamic {
+    /// Python's `None`.
+    #[default]
+    None,
+    /// A truth value.
+    Bool(bool),
+    /// An integer of 64 bits.
+    Int(i64),
+    /// An integer that needs more.
+    BigInt(BigInt),
+    /// A float.
+    Float(f64),
+    /// A complex number: real and imaginary part.
+    Complex(f64, f64),
+    /// A text.
+    Str(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A tuple.
+    Tuple(Vec<Dynamic>),
+    /// A nested list, shared as well.
+    List(List),
+    /// A nested dictionary, shared as well.
+    Dict(Dict),
+    /// A shared object of another kind, a lock for instance.
+    Object(ObjectRef),
+    /// A Python object that only Python can read: its pickle. It cannot be stored from Rust.
+    Opaque(Vec<u8>),
+    /// A value of a type that derives `Shareable`; [`Typed::get`] reads it.
+    Typed(Typed),
+}
+
+/// An integer that does not fit 64 bits.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct BigInt(
+    /// Two's complement, least significant byte first, as short as it can be.
+    Vec<u8>,
+);
+
+/// The bytes of a value whose type only its program knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Typed {
+    id: u64,
+    bytes: Vec<u8>,
+}
+
+impl Dynamic {
+    /// The text, if it is one.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Dynamic::Str(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The integer, if it is one of 64 bits.
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Dynamic::Int(i) => Some(*i),
+            _ => None,
+        }
+    }
+
+    /// The number as a float, if it is a float or an integer of 64 bits.
+    pub fn as_float(&self) -> Option<f64> {
+        match self {
+            Dynamic::Float(float) => Some(*float),
+            // Over 53 bits it is rounded, as Python's float() does.
+            Dynamic::Int(i) => Some(*i as f64),
+            _ => None,
+        }
+    }
+
+    /// The truth value, if it is one.
+    pub fn as_bool(&self) -> Option<bool> {
+        match self {
+            Dynamic::Bool(b) => Some(*b),
+            _ => None,
+        }
+    }
+
+    /// Whether it is Python's `None`.
+    pub fn is_none(&self) -> bool {
+        matches!(self, Dynamic::None)
+    }
+
+    fn made_at(depth: usize, stored: Stored<'_>) -> Result<Dynamic> {
+        Ok(match stored {
+            Stored::None => Dynamic::None,
+            Stored::Bool(b) => Dynamic::Bool(b),
+            Stored::Int(i) => Dynamic::Int(i),
+            Stored::BigInt(bytes) => match codec::small(bytes) {
+                Some(small) => Dynamic::Int(small),
+                None => Dynamic::BigInt(BigInt(codec::trimmed(bytes).to_vec())),
+            },
+            Stored::Float(float) => Dynamic::Float(float),
+            Stored::Complex(re, im) => Dynamic::Complex(re, im),
+            Stored::Str(_) => Dynamic::Str(String::made_of(stored)?),
+            Stored::Bytes(bytes) => Dynamic::Bytes(bytes.to_vec()),
+            Stored::Pickle(bytes) => Dynamic::Opaque(bytes.to_vec()),
+            Stored::Typed(id, bytes) => Dynamic::Typed(Typed {
+                id,
+                bytes: bytes.to_vec(),
+            }),
+            Stored::Object(object) => match object.kind() {
+                Kind::List => Dynamic::List(List::made_of(stored)?),
+                Kind::Dict => Dynamic::Dict(Dict::made_of(stored)?),
+                _ => Dynamic::Object(object.clone()),
+            },
+            Stored::Tuple(encoded) => {
+                if depth == DEEPEST {
+                    return Err(too_deep());
+                }
+                let mut items = Items::of(encoded)?;
+                let mut tuple = Vec::with_capacity(items.left);
+                while items.left > 0 {
+                    tuple.push(Dynamic::made_at(depth + 1, items.take()?)?);
+                }
+                Dynamic::Tuple(tuple)
+            }
+        })
+    }
+
+    /// Appends a value as an item of a tuple.
+    fn write(&self, depth: usize, out: &mut Vec<u8>) -> Result<()> {
+        let Dynamic::Tuple(items) = self else {
+            return self.lend(|stored| stored.write(out));
+        };
+        if depth == DEEPEST {
+            return Err(too_deep());
+        }
+        codec::write(out, codec::Item::Tuple(items.len()));
+        items.iter().try_for_each(|item| item.write(depth + 1, out))
+    }
+}
+
+fn too_deep() -> Error {
+    Error::Unsupported {
+        what: format!("tuples nested more than {DEEPEST} deep"),
+    }
+}
+
+impl Element for Dynamic {
+    fn lend<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+        let mut encoded = Vec::new();
+        f(match self {
+            Dynamic::None => Stored::None,
+            Dynamic::Bool(b) => Stored::Bool(*b),
+            Dynamic::Int(i) => Stored::Int(*i),
+            Dynamic::BigInt(big) => Stored::BigInt(&big.0),
+            Dynamic::Float(float) => Stored::Float(*float),
+            Dynamic::Complex(re, im) => Stored::Complex(*re, *im),
+            Dynamic::Str(text) => Stored::Str(text.as_bytes()),
+            Dynamic::Bytes(bytes) => Stored::Bytes(bytes),
+            Dynamic::List(list) => Stored::Object(list.raw().object()),
+            Dynamic::Dict(dict) => Stored::Object(dict.raw().object()),
+            Dynamic::Object(object) => Stored::Object(object),
+            Dynamic::Opaque(pickle) => Stored::Pickle(pickle),
+            Dynamic::Typed(Typed { id, bytes }) => Stored::Typed(*id, bytes),
+            Dynamic::Tuple(_) => {
+                self.write(0, &mut encoded)?;
+                Stored::Tuple(&encoded)
+            }
+        })
+    }
+
+    fn made_of(stored: Stored<'_>) -> Result<Self> {
+        Dynamic::made_at(0, stored)
+    }
+}
+
+impl StoredAs<Dynamic> for &str {
+    #[inline]
+    fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+        f(Stored::Str(self.as_bytes()))
+    }
+}
+
+impl StoredAs<Dynamic> for &[u8] {
+    fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+        f(Stored::Bytes(self))
+    }
+}
+
+impl<T: Shareable> StoredAs<Dynamic> for T {
+    #[inline]
+    fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+        self.lend(f)
+    }
+}
+
+/// Of an `Element` that is no number, the same value as a Dynamic.
+macro_rules! also_dynamic {
+    ($([$($p:ident),*] $t:ty;)*) => {$(
+        impl<$($p: Element),*> StoredAs<Dynamic> for $t {
+            fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+                self.lend(f)
+            }
+        }
+
+        impl<$($p: Element),*> StoredAs<Dynamic> for &$t {
+            fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+                (*self).lend(f)
+            }
+        }
+    )*};
+}
+
+also_dynamic! {
+    [] String;
+    [] Vec<u8>;
+    [T] Option<T>;
+    [A] (A,);
+    [A, B] (A, B);
+    [A, B, C] (A, B, C);
+    [A, B, C, D] (A, B, C, D);
+}
+
+// ---- from and into Rust's own ------------------------------------------------------------------
+
+macro_rules! from {
+    ($($t:ty => $variant:ident;)*) => {$(
+        impl From<$t> for Dynamic {
+            fn from(value: $t) -> Dynamic {
+                Dynamic::$variant(value.into())
+            }
+        }
+    )*};
+}
+
+from! {
+    bool => Bool;
+    u8 => Int; u16 => Int; u32 => Int;
+    i8 => Int; i16 => Int; i32 => Int; i64 => Int;
+    f32 => Float; f64 => Float;
+    char => Str; &str => Str; String => Str;
+    &[u8] => Bytes; Vec<u8> => Bytes;
+    Vec<Dynamic> => Tuple;
+}
+
+/// Of the integers that may need more than 64 bits.
+macro_rules! from_wide {
+    ($($t:ty)*) => {$(
+        impl From<$t> for Dynamic {
+            fn from(value: $t) -> Dynamic {
+                match i64::try_from(value) {
+                    Ok(small) => Dynamic::Int(small),
+                    Err(_) => {
+                        let mut bytes = value.to_le_bytes().to_vec();
+                        // The sign of a number without one.
+                        if value > 0 {
+                            bytes.push(0);
+                        }
+                        Dynamic::BigInt(BigInt(codec::trimmed(&bytes).to_vec()))
+                    }
+                }
+            }
+        }
+    )*};
+}
+
+from_wide! { u64 usize isize u128 i128 }
+
+impl<T: Element> From<List<T>> for Dynamic {
+    fn from(list: List<T>) -> Dynamic {
+        Dynamic::List(list.cast())
+    }
+}
+
+impl<K: Element, V: Element> From<Dict<K, V>> for Dynamic {
+    fn from(dict: Dict<K, V>) -> Dynamic {
+        Dynamic::Dict(dict.cast())
+    }
+}
+
+impl<T: Into<Dynamic>> From<Option<T>> for Dynamic {
+    fn from(value: Option<T>) -> Dynamic {
+        value.map_or(Dynamic::None, Into::into)
+    }
+}
+
+/// A value back as a Rust type; [`Error::TypeMismatch`] when it is another.
+macro_rules! try_into {
+    ($($t:ty)*) => {$(
+        impl TryFrom<Dynamic> for $t {
+            type Error = Error;
+
+            fn try_from(value: Dynamic) -> Result<$t> {
+                value.lend(<$t>::made_of)
+            }
+        }
+    )*};
+}
+
+try_into! {
+    bool char u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 String Vec<u8>
+    List Dict
+}
+
+impl Typed {
+    /// The value, if `T` is its type.
+    ///
+    /// # Errors
+    /// [`Error::TypeMismatch`].
+    pub fn get<T: Shareable>(&self) -> Result<T> {
+        let stored = Stored::Typed(self.id, &self.bytes);
+        if T::NATIVE != Native::No || self.id != T::TYPE_ID {
+            return Err(mismatch::<T>(stored));
+        }
+        shareable::from_bytes(&self.bytes).ok_or_else(|| mismatch::<T>(stored))
+    }
+}
+
+// ---- in words ----------------------------------------------------------------------------------
+
+/// As Python prints it, but for shared objects, which are only named.
+impl fmt::Display for Dynamic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Dynamic::None => f.write_str("None"),
+            Dynamic::Bool(true) => f.write_str("True"),
+            Dynamic::Bool(false) => f.write_str("False"),
+            Dynamic::Int(i) => i.fmt(f),
+            Dynamic::BigInt(big) => big.fmt(f),
+            Dynamic::Float(float) => write!(f, "{float:?}"),
+            Dynamic::Complex(re, im) => write!(f, "({re:?}{im:+?}j)"),
+            Dynamic::Str(text) => f.pad(text),
+            Dynamic::Bytes(bytes) => write!(f, "b\"{}\"", bytes.escape_ascii()),
+            Dynamic::Tuple(items) => {
+                f.write_str("(")?;
+                for (i, item) in items.iter().enumerate() {
+                    let comma = if i == 0 { "" } else { ", " };
+                    match item {
+                        Dynamic::Str(text) => write!(f, "{comma}{text:?}")?,
+                        item => write!(f, "{comma}{item}")?,
+                    }
+                }
+                f.write_str(if items.len() == 1 { ",)" } else { ")" })
+            }
+            Dynamic::List(list) => write!(f, "<{list:?}>"),
+            Dynamic::Dict(dict) => write!(f, "<{dict:?}>"),
+            Dynamic::Object(object) => write!(f, "<{object:?}>"),
+            Dynamic::Opaque(pickle) => write!(f, "<Python object of {} bytes>", pickle.len()),
+            Dynamic::Typed(typed) => write!(f, "<Rust value of {} bytes>", typed.bytes.len()),
+        }
+    }
+}
+
+impl BigInt {
+    /// Two's complement, least significant byte first.
+    pub fn to_le_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Whether it is below zero.
+    pub fn is_negative(&self) -> bool {
+        self.0.last().is_some_and(|last| last & 0x80 != 0)
+    }
+
+    /// Its absolute value in words of 32 bits, the least significant first.
+    fn magnitude(&self) -> Vec<u32> {
+        let negative = self.is_negative();
+        let mut carry = negative;
+        let positive = self.0.iter().map(|byte| {
+            if !negative {
+                return *byte;
+            }
+            let (sum, over) = (!byte).overflowing_add(u8::from(carry));
+            carry = over;
+            sum
+        });
+        let bytes: Vec<u8> = positive.collect();
+        let word = |part: &[u8]| {
+            part.iter()
+                .rev()
+                .fold(0, |word, byte| (word << 8) | u32::from(*byte))
+        };
+        bytes.chunks(4).map(word).collect()
+    }
+}
+
+/// In decimal.
+impl fmt::Display for BigInt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const BASE: u64 = 1_000_000_000;
+        let mut words = self.magnitude();
+        let mut groups = Vec::new();
+        while words.iter().any(|word| *word != 0) {
+            let mut rest = 0;
+            for word in words.iter_mut().rev() {
+                let value = (rest << 32) | u64::from(*word);
+                *word = (value / BASE) as u32;
+                rest = value % BASE;
+            }
+            groups.push(rest);
+            while words.last() == Some(&0) {
+                words.pop();
+            }
+        }
+        let mut digits = groups.pop().unwrap_or(0).to_string();
+        for group in groups.into_iter().rev() {
+            digits += &format!("{group:09}");
+        }
+        f.pad_integral(!self.is_negative(), "", &digits)
+    }
+}
+
+impl fmt::Debug for BigInt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

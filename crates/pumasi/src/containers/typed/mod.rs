@@ -1,0 +1,115 @@
+//! The containers as Rust programs use them: typed handles over the untyped faces.
+
+mod array;
+mod dict;
+mod dynamic;
+mod element;
+mod list;
+mod locked;
+mod plain;
+mod value;
+
+pub use array::Array;
+pub use dict::{Addend, Dict, DictIter};
+pub use dynamic::{BigInt, Dynamic, Typed};
+pub use element::{DictKey, Element, StoredAs};
+pub use list::{List, ListIter};
+pub use locked::{Lockable, Locked};
+pub use plain::Arithmetic;
+pub use value::Value;
+
+/// What every container handle has: it is cloned, compared and sent to other processes by
+/// reference.
+macro_rules! handle {
+    ($name:ident<$($p:ident),+>, $raw:ident) => {
+        impl<$($p),+> $name<$($p),+> {
+            /// The untyped face, for what this one leaves out.
+            pub fn raw(&self) -> &$raw {
+                &self.raw
+            }
+        }
+
+        impl<$($p),+> From<$raw> for $name<$($p),+> {
+            fn from(raw: $raw) -> Self {
+                $name { raw, types: PhantomData }
+            }
+        }
+
+        impl<$($p),+> Clone for $name<$($p),+> {
+            fn clone(&self) -> Self {
+                $name::from(self.raw.clone())
+            }
+        }
+
+        /// Two handles are equal when they lead to the same object; compare copies for contents.
+        impl<$($p),+> PartialEq for $name<$($p),+> {
+            fn eq(&self, other: &Self) -> bool {
+                self.raw.object() == other.raw.object()
+            }
+        }
+
+        impl<$($p),+> Eq for $name<$($p),+> {}
+
+        impl<$($p),+> fmt::Debug for $name<$($p),+> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.raw.object().fmt(f)
+            }
+        }
+
+        /// By reference, on the way to another process; elsewhere it is refused.
+        impl<$($p),+> Serialize for $name<$($p),+> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.raw.object().serialize(serializer)
+            }
+        }
+
+        impl<'de, $($p),+> Deserialize<'de> for $name<$($p),+> {
+            fn deserialize<De: Deserializer<'de>>(from: De) -> Result<Self, De::Error> {
+                let object = ObjectRef::deserialize(from)?;
+                let raw = $raw::from_object(object).map_err(serde::de::Error::custom)?;
+                Ok(raw.into())
+            }
+        }
+
+        /// Nested by reference.
+        impl<$($p: Element),+> Element for $name<$($p),+> {
+            fn lend<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+                f(Stored::Object(self.raw.object()))
+            }
+
+            fn made_of(stored: Stored<'_>) -> Result<Self> {
+                match stored {
+                    Stored::Object(object) => $raw::from_object(object.clone()).map(Self::from),
+                    other => Err(mismatch::<Self>(other)),
+                }
+            }
+        }
+
+        impl<$($p: Element),+> StoredAs<Dynamic> for $name<$($p),+> {
+            fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+                self.lend(f)
+            }
+        }
+
+        impl<$($p: Element),+> StoredAs<Dynamic> for &$name<$($p),+> {
+            fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+                (*self).lend(f)
+            }
+        }
+
+        impl<$($p),+> Lockable for $name<$($p),+> {
+            fn enter(&self, timeout: Option<Duration>) -> Result<Acquired> {
+                self.raw.lock(timeout)
+            }
+
+            fn leave(&self) -> Result<()> {
+                self.raw.unlock()
+            }
+
+            fn lock_object(&self) -> &ObjectRef {
+                self.raw.object()
+            }
+        }
+    };
+}
+use handle;

@@ -1,0 +1,308 @@
+//! One value that processes share.
+//!
+//! The buffer holds a value of 1, 2, 4 or 8 bytes as it is. Any other is there twice, behind a
+//! word that says which of the two counts: a new value is written to the other one and the word
+//! is stored last. If a process dies in between, the old value stands.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::size_of;
+use core::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::containers::RawBuffer;
+use crate::containers::typed::locked::{self, Lockable, Locked, locked};
+use crate::containers::typed::plain::{self, Arithmetic};
+use crate::error::Result;
+use crate::heap::Heap;
+use crate::heap::object::ObjectRef;
+use crate::heap::shareable::Shareable;
+use crate::sync::{Acquired, LockError, OnDeath, RawRLock};
+
+/// Bytes of the word in front of two copies.
+const WORD: usize = 8;
+
+/// One value of a plain type, with a lock, that processes share.
+///
+/// Every operation is one step and waits while another process has the value
+/// [`locked`](Value::locked). A process that is killed leaves the value as it was or as it was to
+/// be, nothing in between. Cloning gives another handle of the same value; a handle can be sent
+/// to other processes as an argument or result of a task.
+///
+/// ```
+/// use pumasi::Value;
+///
+/// #[pumasi::task]
+/// fn count(hits: Value<u64>) -> pumasi::Result<()> {
+///     for _ in 0..1000 {
+///         hits.fetch_add(1)?;
+///     }
+///     Ok(())
+/// }
+///
+/// #[pumasi::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let hits = Value::new(0u64)?;
+///     let children = [count::spawn(hits.clone())?, count::spawn(hits.clone())?];
+///     for child in children {
+///         child.join()??;
+///     }
+///     assert_eq!(hits.get()?, 2000);
+///     Ok(())
+/// }
+/// ```
+///
+/// # Errors
+/// Operations fail with [`crate::Error::Corrupt`] when somebody wrote over the heap, so that the bytes
+/// are no value of the type.
+pub struct Value<T> {
+    buffer: RawBuffer,
+    lock: RawRLock,
+    types: PhantomData<fn() -> T>,
+}
+
+impl<T: Shareable> Value<T> {
+    const IN_ONE_PIECE: bool = plain::in_one_piece(size_of::<T>());
+    /// Bytes from one copy to the other.
+    const STEP: usize = size_of::<T>().next_multiple_of(WORD);
+
+    /// A value in the default heap.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`], and as [`Heap::global`].
+    pub fn new(value: T) -> Result<Value<T>> {
+        Value::new_in(Heap::global()?, value)
+    }
+
+    /// A value in a heap of your choice.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn new_in(heap: &Heap, value: T) -> Result<Value<T>> {
+        let bytes = if Self::IN_ONE_PIECE {
+            WORD
+        } else {
+            WORD + 2 * Self::STEP
+        };
+        let made = Value {
+            buffer: RawBuffer::create(heap, bytes as u64, plain::tag::<T>())?,
+            lock: RawRLock::create(heap, OnDeath::Auto)?,
+            types: PhantomData,
+        };
+        made.write(&value)?;
+        Ok(made)
+    }
+
+    /// Where the value is that counts, and where the next one goes.
+    fn places(&self) -> Result<(usize, usize)> {
+        let copies = [WORD, WORD + Self::STEP];
+        let other = plain::read::<u64>(&self.buffer, 0)? & 1;
+        Ok(if other == 0 {
+            (copies[0], copies[1])
+        } else {
+            (copies[1], copies[0])
+        })
+    }
+
+    #[inline(always)]
+    fn read(&self) -> Result<T> {
+        if Self::IN_ONE_PIECE {
+            return plain::read(&self.buffer, 0);
+        }
+        plain::read(&self.buffer, self.places()?.0)
+    }
+
+    #[inline(always)]
+    fn write(&self, value: &T) -> Result<()> {
+        if Self::IN_ONE_PIECE {
+            return plain::write(&self.buffer, 0, value);
+        }
+        let (_, next) = self.places()?;
+        plain::write(&self.buffer, next, value)?;
+        plain::write(&self.buffer, 0, &u64::from(next != WORD))
+    }
+
+    /// The value. Waits while another has it locked.
+    ///
+    /// # Errors
+    /// See [`Value`].
+    #[inline]
+    pub fn get(&self) -> Result<T> {
+        let _held = self.lock.hold()?;
+        self.read()
+    }
+
+    /// Sets the value. Waits while another has it locked.
+    ///
+    /// # Errors
+    /// See [`Value`].
+    #[inline]
+    pub fn set(&self, value: T) -> Result<()> {
+        let _held = self.lock.hold()?;
+        self.write(&value)
+    }
+
+    /// Sets the value; what it was before.
+    ///
+    /// # Errors
+    /// See [`Value`].
+    pub fn replace(&self, value: T) -> Result<T> {
+        let _held = self.lock.hold()?;
+        let old = self.read()?;
+        self.write(&value)?;
+        Ok(old)
+    }
+
+    /// Changes the value in one step; what `change` returns. Nobody reads or writes the value
+    /// while `change` runs, and if it panics the value stays as it was.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let range = pumasi::Value::new([5i64, 5])?;
+    /// range.update(|[low, high]| {
+    ///     *low = (*low).min(3);
+    ///     *high = (*high).max(3);
+    /// })?;
+    /// assert_eq!(range.get()?, [3, 5]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Value`].
+    pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R> {
+        let _alone = locked::lock_quietly(self)?;
+        let mut value = self.read()?;
+        let result = change(&mut value);
+        self.write(&value)?;
+        Ok(result)
+    }
+
+    /// Sets the value to `new` if it is `current`; what it was. It was set if the two are equal.
+    ///
+    /// # Errors
+    /// See [`Value`].
+    pub fn compare_exchange(&self, current: T, new: T) -> Result<T>
+    where
+        T: PartialEq,
+    {
+        let _held = self.lock.hold()?;
+        let old = self.read()?;
+        if old == current {
+            self.write(&new)?;
+        }
+        Ok(old)
+    }
+
+    /// Adds to the value, an integer wrapping around at its limits; what it was before.
+    ///
+    /// # Errors
+    /// See [`Value`].
+    #[inline]
+    pub fn fetch_add(&self, n: T) -> Result<T>
+    where
+        T: Arithmetic,
+    {
+        let _held = self.lock.hold()?;
+        let old = self.read()?;
+        self.write(&old.plus(n))?;
+        Ok(old)
+    }
+
+    /// Sets the value to `n` if that is larger; what it was before.
+    ///
+    /// # Errors
+    /// See [`Value`].
+    pub fn fetch_max(&self, n: T) -> Result<T>
+    where
+        T: Arithmetic,
+    {
+        let _held = self.lock.hold()?;
+        let old = self.read()?;
+        if n > old {
+            self.write(&n)?;
+        }
+        Ok(old)
+    }
+
+    /// Sets the value to `n` if that is smaller; what it was before.
+    ///
+    /// # Errors
+    /// See [`Value`].
+    pub fn fetch_min(&self, n: T) -> Result<T>
+    where
+        T: Arithmetic,
+    {
+        let _held = self.lock.hold()?;
+        let old = self.read()?;
+        if n < old {
+            self.write(&n)?;
+        }
+        Ok(old)
+    }
+
+    locked!();
+}
+
+impl<T> Clone for Value<T> {
+    fn clone(&self) -> Self {
+        Value {
+            buffer: self.buffer.clone(),
+            lock: self.lock.clone(),
+            types: PhantomData,
+        }
+    }
+}
+
+/// Two handles are equal when they lead to the same value.
+impl<T> PartialEq for Value<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.buffer.object() == other.buffer.object()
+    }
+}
+
+impl<T> Eq for Value<T> {}
+
+impl<T> fmt::Debug for Value<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value@{:#x}", self.buffer.object().offset())
+    }
+}
+
+/// By reference, on the way to another process; elsewhere it is refused.
+impl<T> Serialize for Value<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (self.buffer.object(), self.lock.object()).serialize(serializer)
+    }
+}
+
+impl<'de, T: Shareable> Deserialize<'de> for Value<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (buffer, lock) = <(ObjectRef, ObjectRef)>::deserialize(deserializer)?;
+        let made = || -> Result<Self> {
+            let buffer = RawBuffer::from_object(buffer)?;
+            plain::expect::<T>(&buffer)?;
+            Ok(Value {
+                buffer,
+                lock: RawRLock::from_object(lock)?,
+                types: PhantomData,
+            })
+        };
+        made().map_err(serde::de::Error::custom)
+    }
+}
+
+impl<T> Lockable for Value<T> {
+    fn enter(&self, timeout: Option<Duration>) -> Result<Acquired> {
+        self.lock.acquire(timeout)
+    }
+
+    fn leave(&self) -> Result<()> {
+        self.lock.release()
+    }
+
+    fn lock_object(&self) -> &ObjectRef {
+        self.lock.object()
+    }
+}

@@ -1,0 +1,12 @@
+//! The Rust face: typed containers, values, locks with guards; here, between processes, and when
+//! one of them is killed.
+
+mod common;
+mod containers;
+mod deaths;
+mod dynamic;
+mod locks;
+mod plain;
+mod travel;
+
+pumasi::process::test_support!();
