@@ -337,7 +337,11 @@ fn describe(object: &ObjectRef<Sim>) -> String {
         Kind::List => {
             let list = as_list(object);
             let locked = list.is_user_locked();
-            let n = if locked { 0 } else { list.len().unwrap() as isize };
+            let n = if locked {
+                0
+            } else {
+                list.len().unwrap() as isize
+            };
             let items: Vec<String> = (0..n)
                 .map(|i| {
                     let cell = list.get(i, &mut out).unwrap();
@@ -540,7 +544,11 @@ fn explore_all(cases: Vec<Case>) -> Tally {
         let start = std::time::Instant::now();
         explore(&case, true, &mut tally);
         let points = tally.points + tally.second - from;
-        println!("{:<30} {points:>6} points, {:?}", case.name, start.elapsed());
+        println!(
+            "{:<30} {points:>6} points, {:?}",
+            case.name,
+            start.elapsed()
+        );
     }
     println!(
         "{} crash points, {} more in recovery, by section: {:#?}",

@@ -23,8 +23,8 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use crate::containers::key::Key;
-use crate::containers::locked::{is_locked, lock_container, unlock_container};
 use crate::containers::list::{release, replace_cell};
+use crate::containers::locked::{is_locked, lock_container, unlock_container};
 use crate::containers::snapshot::Snapshot;
 use crate::error::{Error, Result};
 use crate::heap::cell::{Cell, Tag};
@@ -153,7 +153,7 @@ impl<H: Host> RawDict<H> {
     pub fn len(&self) -> Result<usize> {
         let held = self.enter(Op::Len, "dict.len")?;
         let table = table(&held)?;
-        Ok(held.heap.get(table.off + TABLE_LIVE) as usize)
+        Ok(live(&held, table)? as usize)
     }
 
     /// Whether there is none.
@@ -537,7 +537,7 @@ impl<H: Host> RawDict<H> {
                 )?;
                 return Ok(true);
             }
-            let bits = bits_for(&held, table);
+            let bits = bits_for(&held, table)?;
             match spare.take() {
                 Some((node, size)) if size == bits => renew(&mut held, table, node)?,
                 _ if table_bytes(bits) < LARGE => {
@@ -613,6 +613,16 @@ fn same_key<H: Host>(held: &Held<'_, H>, entry: u64, key: &Key<'_>) -> Result<bo
     }
 }
 
+/// How many entries live.
+#[inline(always)]
+fn live<H: Host>(held: &Held<'_, H>, table: Table) -> Result<u64> {
+    let live = held.heap.get(table.off + TABLE_LIVE);
+    if live > table.used {
+        return Err(Error::corrupt(table.off, "more live entries than entries"));
+    }
+    Ok(live)
+}
+
 /// The key as the user gave it.
 fn key_cell<H: Host>(held: &Held<'_, H>, entry: u64) -> Cell {
     let original = Cell(held.heap.get(entry + 16));
@@ -647,13 +657,13 @@ fn new_table<'a, H: Host>(
 }
 
 /// The size of the index of the next table: the same when half of the entries are tombstones.
-fn bits_for<H: Host>(held: &Held<'_, H>, table: Table) -> u64 {
-    let live = held.heap.get(table.off + TABLE_LIVE);
+fn bits_for<H: Host>(held: &Held<'_, H>, table: Table) -> Result<u64> {
+    let live = live(held, table)?;
     let mut bits = FIRST_BITS;
     while capacity(bits) < live + live / 2 + 2 {
         bits += 1;
     }
-    bits
+    Ok(bits)
 }
 
 /// Copies the live entries into a new table and puts it in the place of the old one.
@@ -725,7 +735,7 @@ fn insert_entry<H: Host>(
     let host = held.host();
     let entry = table.entry(table.used);
     let slot = free_slot(held.heap, table.index, table.mask, hash)?;
-    let live = held.heap.get(table.off + TABLE_LIVE);
+    let live = live(held, table)?;
     host.store64(entry, hash, Ordering::Relaxed);
     host.store64(entry + 8, key.cell().bits(), Ordering::Relaxed);
     let as_given = original.as_ref().map_or(Cell::EMPTY, |o| o.cell());
@@ -763,7 +773,7 @@ fn insert_entry<H: Host>(
 }
 
 fn remove_entry<H: Host>(held: &mut Held<'_, H>, table: Table, entry: u64) -> Result<()> {
-    let live = held.heap.get(table.off + TABLE_LIVE);
+    let live = live(held, table)?;
     let mut actions = vec![Action::Store(
         table.off + TABLE_LIVE,
         live.saturating_sub(1),

@@ -98,8 +98,12 @@ impl Chunk {
 
     #[inline(always)]
     fn unpack(word: u64) -> Chunk {
+        // Spare bits are zero in every word that a version writes; a damaged one would never be
+        // found unchanged by a swap.
+        let spare = word >> 32 & 0x7ff != 0;
         Chunk {
             used: match word >> 60 {
+                _ if spare => Use::Unknown,
                 0 => Use::Free,
                 1 => Use::Claimed,
                 2 => Use::Small,

@@ -260,6 +260,12 @@ impl<H: Host> Heap<H> {
         }
     }
 
+    /// Whether the word of a block says LIMBO: for tests.
+    #[doc(hidden)]
+    pub fn is_in_limbo(&self, off: u64) -> bool {
+        BlockWord(self.get(off)).state() == Some(State::Limbo)
+    }
+
     /// Whether the word of a block says LIVE: for tests.
     #[doc(hidden)]
     pub fn is_live(&self, off: u64) -> bool {

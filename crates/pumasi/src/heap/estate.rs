@@ -10,13 +10,13 @@
 
 use core::sync::atomic::Ordering;
 
+use crate::error::Result;
 use crate::heap::alloc::{BlockRef, Chunk, Use};
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::layout::{
-    CLASSES, KEPT, MAX_PARTICIPANTS, O_DEPTH, O_LOCK, O_LOG, O_META, O_ROOT, O_THREAD, O_USER, OWNER,
-    P_SETTLER, P_STACK, P_START, SB_ORPHANS, token,
+    CLASSES, KEPT, MAX_PARTICIPANTS, O_DEPTH, O_LOCK, O_LOG, O_META, O_ROOT, O_THREAD, O_USER,
+    OWNER, P_SETTLER, P_STACK, P_START, SB_ORPHANS, token,
 };
-use crate::error::Result;
 use crate::heap::lock::{self, Rule, Taken};
 use crate::heap::log::{Action, Doomed};
 use crate::heap::node::Form;
@@ -173,13 +173,7 @@ impl<H: Host> Heap<H> {
     ///
     /// Not only the logs of this one: another who died may have taken its lock over and not come
     /// to the log, and one who lives may be at it now. Both still need what is PENDING.
-    fn settle_lock(
-        &self,
-        local: &Local,
-        off: u64,
-        estate: Estate,
-        unheld: &mut Doomed,
-    ) -> bool {
+    fn settle_lock(&self, local: &Local, off: u64, estate: Estate, unheld: &mut Doomed) -> bool {
         let word = self.host().load32(off + O_LOCK, Ordering::Acquire);
         let owner = word & OWNER;
         if owner == 0 || (owner != estate.token && self.get(off + O_LOG) == 0 && self.lives(word)) {

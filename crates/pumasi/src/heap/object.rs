@@ -470,6 +470,9 @@ impl<H: Host> Heap<H> {
     /// The same for several, and for what they alone held.
     pub(crate) fn destroy_all(&self, local: &'static Local, mut doomed: Doomed) {
         while let Some(off) = doomed.pop() {
+            // One lowers the last edge and looks for handles, another drops the last handle and
+            // looks for edges: at least one must see what the other did.
+            self.host().fence();
             let refs = self.get(off + O_REFS);
             if refs & (EDGES | DEAD) != 0
                 || self.word(off).state() != Some(State::Live)

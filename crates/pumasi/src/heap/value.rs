@@ -8,8 +8,8 @@
 //! PIN-1: a pin bit is set under the lock of the container whose cell leads to the block, while
 //! the block is LIVE; freeing (LIVE to LIMBO) happens under the same lock or where nothing
 //! reaches the container. So no pin is added to a block in LIMBO; and of the last unpinner and
-//! the one who freed, at least one sees LIMBO without pins (sequentially consistent) and one
-//! swap to FREE succeeds. If a pinner dies, `estate` clears its bits.
+//! the one who freed, at least one sees LIMBO without pins (a fence lies between the change of
+//! the one word and the look at the other) and one swap to FREE succeeds. If a pinner dies, `estate` clears its bits.
 
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
@@ -57,6 +57,16 @@ impl<'h, H: Host> Prepared<'h, H> {
     #[inline(always)]
     pub fn cell(&self) -> Cell {
         self.cell
+    }
+
+    /// Where the value's block is; 0 for a value that fits a cell. For tests.
+    #[doc(hidden)]
+    pub fn offset(&self) -> u64 {
+        if self.cell.is_inline() {
+            0
+        } else {
+            self.cell.offset()
+        }
     }
 
     /// The action which makes the stored value reachable, if it needs one.
@@ -322,6 +332,8 @@ impl<H: Host> Heap<H> {
 
     /// LIMBO to FREE if nobody pins the block.
     pub(crate) fn free_if_unpinned(&self, local: &Local, block: BlockRef, pins: u64) {
+        // PIN-1: after LIMBO was stored, or our pin taken off.
+        self.host().fence();
         let limbo = BlockWord::new(State::Limbo, 0, block.generation);
         let free = BlockWord::new(State::Free, 0, block.generation);
         if (0..MAX_PARTICIPANTS / 64).all(|i| self.get(pins + i * 8) == 0)
@@ -458,6 +470,7 @@ impl<H: Host> Drop for Pinned<H> {
                 }
                 None => false,
             });
+        self.heap.host().fence();
         if last && self.heap.word(self.block.off).state() == Some(State::Limbo) {
             self.heap.free_if_unpinned(local, self.block, self.pins);
         }

@@ -48,6 +48,12 @@ pub trait Host: Send + Sync + Sized + 'static {
     /// Keeps only `bits` and gives what was there before. Sequentially consistent.
     fn and64(&self, off: u64, bits: u64) -> u64;
 
+    /// Orders what this thread stored before against what it loads after, for all threads: for
+    /// two that each change one word and then look at the other's.
+    fn fence(&self) {
+        core::sync::atomic::fence(Ordering::SeqCst);
+    }
+
     /// Copies bytes into the memory. Nobody else may access the range meanwhile.
     fn copy_in(&self, off: u64, bytes: &[u8]);
     /// Copies bytes out of the memory. What others write meanwhile may come out torn.

@@ -133,7 +133,10 @@ impl Sim {
     /// only after `by` further stores. For the test which shows that the simulator catches what
     /// it is there to catch.
     pub fn hold_back(&self, nth: u64, by: u64) {
-        *self.held_back.lock().unwrap_or_else(PoisonError::into_inner) = HeldBack {
+        *self
+            .held_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = HeldBack {
             nth: Some(self.done.load(Ordering::Relaxed) + nth),
             by,
             store: None,
@@ -187,7 +190,10 @@ impl Sim {
             self.left.store(left - 1, Ordering::Relaxed);
         }
         let done = self.done.fetch_add(1, Ordering::Relaxed);
-        let mut held = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self
+            .held_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some((at, off, value)) = held.store
             && done >= at
         {
@@ -199,7 +205,10 @@ impl Sim {
 
     /// Whether this store is to be held back; then it is kept for later.
     fn keep_for_later(&self, off: u64, value: u64) -> bool {
-        let mut held = self.held_back.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self
+            .held_back
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let now = self.done.load(Ordering::Relaxed) - 1;
         if held.nth != Some(now) {
             return false;

@@ -1,0 +1,186 @@
+//! A damaged heap gives an error: never an endless loop, never an access outside the memory.
+//!
+//! Random words of a heap with a list and a dictionary in it are overwritten, then every
+//! operation is tried. An operation may fail, may even succeed; a panic is allowed only as the
+//! backstop that says so ("damaged heap"). A watchdog ends a loop. `PUMASI_ROUND` names the round
+//! to begin with.
+
+mod support;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use pumasi::containers::{Number, Part, RawDict, RawList, Slice};
+use pumasi::heap::object::ObjectRef;
+use pumasi::heap::value::Fetch;
+use support::{Plain, copy, heap, prepare, prepare_all, with_key};
+
+/// xorshift64*, so that a failing round can be run again by its number.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+    fn below(&mut self, n: u64) -> u64 {
+        self.next() % n
+    }
+}
+
+/// Runs one operation; its failure is no news, a wrong panic is.
+fn attempt(name: &str, f: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(f)) {
+        let text = payload
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| payload.downcast_ref::<&str>().map(|s| (*s).to_owned()))
+            .unwrap_or_else(|| "a panic without text".into());
+        assert!(text.contains("damaged heap"), "{name}: {text}");
+    }
+}
+
+fn round(number: u64) {
+    let original = heap();
+    let list = RawList::create(&original).unwrap();
+    let dict = RawDict::create(&original).unwrap();
+    for i in 0..40 {
+        let v = if i % 3 == 0 {
+            Plain::Text("some longer text".repeat(1 + i % 5))
+        } else {
+            Plain::Int(i as i64)
+        };
+        list.push(&mut prepare(&original, &v).unwrap()).unwrap();
+        let mut v = prepare(&original, &v).unwrap();
+        with_key(&original, &Plain::Text(format!("key number {i}")), |k| {
+            dict.insert(k, None, &mut v)
+        })
+        .unwrap();
+    }
+    let used = original.used() + 200 * 1024;
+    let damaged = copy(&original, 7);
+    let mut random = Random(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+    // Participants and locks are left alone: a lock that names a living process is held.
+    for _ in 0..1 + random.below(12) {
+        let off = (132 * 1024 + random.below(used.min(support::SIZE - 140 * 1024))) & !7;
+        let value = match random.below(5) {
+            0 => random.next(),
+            1 => 0,
+            2 => u64::MAX,
+            3 => random.below(support::SIZE) << 4 | random.below(16),
+            _ => random.below(1 << 20),
+        };
+        damaged.host().poke(off, value);
+    }
+    let mut out = Fetch::new();
+    let (l, d) = (list.object().token(), dict.object().token());
+    attempt("list", || {
+        let Ok(object) = ObjectRef::from_token(&damaged, l) else {
+            return;
+        };
+        let Ok(list) = RawList::from_object(object) else {
+            return;
+        };
+        let zero = Some(Duration::ZERO);
+        if !matches!(list.lock(zero), Ok(a) if a.is_ours()) {
+            return;
+        }
+        let _ = list.unlock();
+        for i in -3..45 {
+            attempt("get", || drop(list.get(i, &mut Fetch::new())));
+        }
+        attempt("snapshot", || drop(list.snapshot()));
+        attempt("set", || {
+            let _ = list.set(3, &mut prepare(&damaged, &Plain::Int(1)).unwrap());
+        });
+        attempt("extend", || {
+            let _ = list.extend(&mut prepare_all(&damaged, &[Plain::Int(1), Plain::Int(2)]));
+        });
+        attempt("slice", || {
+            let slice = Slice {
+                start: Some(2),
+                stop: Some(30),
+                step: 3,
+            };
+            let _ = list.del_slice(slice);
+        });
+        attempt("pop", || drop(list.pop(0, &mut Fetch::new())));
+        attempt("clear", || drop(list.clear()));
+    });
+    attempt("dict", || {
+        let Ok(object) = ObjectRef::from_token(&damaged, d) else {
+            return;
+        };
+        let Ok(dict) = RawDict::from_object(object) else {
+            return;
+        };
+        if !matches!(dict.lock(Some(Duration::ZERO)), Ok(a) if a.is_ours()) {
+            return;
+        }
+        let _ = dict.unlock();
+        for i in 0..45 {
+            let key = Plain::Text(format!("key number {i}"));
+            attempt("get", || {
+                let _ = with_key(&damaged, &key, |k| dict.get(k, &mut Fetch::new()));
+            });
+            attempt("add", || {
+                let _ = with_key(&damaged, &key, |k| dict.add(k, None, Number::Int(1)));
+            });
+        }
+        attempt("snapshot", || drop(dict.snapshot(Part::Items)));
+        attempt("popitem", || {
+            let _ = dict.popitem(&mut out, &mut Fetch::new());
+        });
+        attempt("insert", || {
+            for i in 0..30 {
+                let mut v = prepare(&damaged, &Plain::Int(i)).unwrap();
+                let _ = with_key(&damaged, &Plain::Int(i), |k| dict.insert(k, None, &mut v));
+            }
+        });
+        attempt("clear", || drop(dict.clear()));
+    });
+}
+
+#[test]
+fn a_damaged_heap_gives_errors_and_no_endless_loop() {
+    let rounds = if std::env::var_os("PUMASI_SOAK").is_some() {
+        200_000
+    } else {
+        3_000
+    };
+    // Thousands of panics are expected; one round looked at by itself shows its own.
+    std::panic::set_hook(Box::new(|info| {
+        if std::env::var_os("PUMASI_ROUND").is_some() {
+            eprintln!("{info}");
+        }
+    }));
+    let (done, watch) = mpsc::channel();
+    let worker = std::thread::spawn(move || {
+        let first = std::env::var("PUMASI_ROUND").map_or(0, |n| n.parse().unwrap());
+        for number in first..rounds.max(first + 1) {
+            let _ = done.send(number);
+            if let Err(payload) = catch_unwind(|| round(number)) {
+                let text = payload.downcast_ref::<String>().cloned();
+                return Err(format!("round {number}: {text:?}"));
+            }
+        }
+        Ok(())
+    });
+    let mut last = 0;
+    loop {
+        match watch.recv_timeout(Duration::from_secs(30)) {
+            Ok(number) => last = number,
+            Err(mpsc::RecvTimeoutError::Disconnected) => break,
+            Err(mpsc::RecvTimeoutError::Timeout) => {
+                let _ = std::panic::take_hook();
+                panic!("round {last} does not end");
+            }
+        }
+    }
+    let result = worker.join();
+    let _ = std::panic::take_hook();
+    result.unwrap().unwrap();
+}

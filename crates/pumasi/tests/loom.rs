@@ -1,0 +1,392 @@
+//! Every interleaving of the words that processes meet at, under the C11 memory model.
+//!
+//! A loom thread plays a process. Most of the memory is plain; the words named in a model are
+//! loom's atomics, at which it switches. Run by `ci/loom.sh`, with `--cfg loom`.
+#![cfg(loom)]
+
+use std::collections::BTreeMap;
+use std::mem::MaybeUninit;
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
+use std::time::Duration;
+
+use loom::sync::atomic::{AtomicU32 as Loom32, AtomicU64 as Loom64};
+use loom::thread;
+use pumasi::containers::RawList;
+use pumasi::heap::cell::Tag;
+use pumasi::heap::layout::{
+    O_HANDLES, O_LOCK, O_REFS, O_USER, P_CLAIM, PARTICIPANT_SIZE, PARTICIPANTS,
+};
+use pumasi::heap::object::ObjectRef;
+use pumasi::heap::value::Fetch;
+use pumasi::sync::{Acquired, OnDeath, RawLock};
+use pumasi::sys::sim::Sim;
+use pumasi::sys::{Host, Identity};
+use pumasi::{Heap, Result};
+use std::sync::Arc;
+
+/// Words that loom watches, by offset.
+#[derive(Default)]
+struct Watched {
+    small: BTreeMap<u64, Loom32>,
+    large: BTreeMap<u64, Loom64>,
+}
+
+/// A process whose watched words are loom's.
+struct Model {
+    plain: Sim,
+    watched: Arc<Watched>,
+    private: AtomicPtr<()>,
+    /// Whether process 9 has died.
+    dead: AtomicBool,
+    pid: u32,
+    clock: AtomicU64,
+}
+
+impl Model {
+    fn process(of: &Sim, watched: &Arc<Watched>, pid: u32) -> Model {
+        Model {
+            plain: of.sibling(pid),
+            watched: Arc::clone(watched),
+            private: AtomicPtr::default(),
+            dead: AtomicBool::new(true),
+            pid,
+            clock: AtomicU64::new(1),
+        }
+    }
+}
+
+/// Loom has no failure ordering to choose and wants SeqCst spelled as the strongest it models.
+const BOTH: Ordering = Ordering::AcqRel;
+
+impl Host for Model {
+    fn size(&self) -> u64 {
+        self.plain.size()
+    }
+    fn load32(&self, off: u64, order: Ordering) -> u32 {
+        match self.watched.small.get(&off) {
+            Some(word) => word.load(order),
+            None => self.plain.load32(off, order),
+        }
+    }
+    fn store32(&self, off: u64, value: u32, order: Ordering) {
+        match self.watched.small.get(&off) {
+            Some(word) => word.store(value, order),
+            None => self.plain.store32(off, value, order),
+        }
+    }
+    fn cas32(&self, off: u64, old: u32, new: u32) -> std::result::Result<u32, u32> {
+        match self.watched.small.get(&off) {
+            Some(word) => word.compare_exchange(old, new, BOTH, Ordering::Acquire),
+            None => self.plain.cas32(off, old, new),
+        }
+    }
+    fn add32(&self, off: u64, n: u32) -> u32 {
+        match self.watched.small.get(&off) {
+            Some(word) => word.fetch_add(n, BOTH),
+            None => self.plain.add32(off, n),
+        }
+    }
+    fn load64(&self, off: u64, order: Ordering) -> u64 {
+        match self.watched.large.get(&off) {
+            Some(word) => word.load(order),
+            None => self.plain.load64(off, order),
+        }
+    }
+    fn store64(&self, off: u64, value: u64, order: Ordering) {
+        match self.watched.large.get(&off) {
+            Some(word) => word.store(value, order),
+            None => self.plain.store64(off, value, order),
+        }
+    }
+    fn cas64(&self, off: u64, old: u64, new: u64) -> std::result::Result<u64, u64> {
+        match self.watched.large.get(&off) {
+            Some(word) => word.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst),
+            None => self.plain.cas64(off, old, new),
+        }
+    }
+    fn add64(&self, off: u64, n: u64) -> u64 {
+        match self.watched.large.get(&off) {
+            Some(word) => word.fetch_add(n, Ordering::SeqCst),
+            None => self.plain.add64(off, n),
+        }
+    }
+    fn or64(&self, off: u64, bits: u64) -> u64 {
+        match self.watched.large.get(&off) {
+            Some(word) => word.fetch_or(bits, Ordering::SeqCst),
+            None => self.plain.or64(off, bits),
+        }
+    }
+    fn and64(&self, off: u64, bits: u64) -> u64 {
+        match self.watched.large.get(&off) {
+            Some(word) => word.fetch_and(bits, Ordering::SeqCst),
+            None => self.plain.and64(off, bits),
+        }
+    }
+    fn fence(&self) {
+        loom::sync::atomic::fence(Ordering::SeqCst);
+    }
+    fn copy_in(&self, off: u64, bytes: &[u8]) {
+        self.plain.copy_in(off, bytes);
+    }
+    fn copy_out(&self, off: u64, bytes: &mut [MaybeUninit<u8>]) {
+        self.plain.copy_out(off, bytes);
+    }
+    fn copy_words(&self, from: u64, to: u64, words: u64) {
+        self.plain.copy_words(from, to, words);
+    }
+    fn zero_words(&self, off: u64, words: u64) {
+        self.plain.zero_words(off, words);
+    }
+    fn commit(&self, off: u64, len: u64) -> Result<()> {
+        self.plain.commit(off, len)
+    }
+    fn decommit(&self, off: u64, len: u64) {
+        self.plain.decommit(off, len);
+    }
+    fn futex_wait(&self, _off: u64, _expected: u32, _timeout: Duration) {
+        // A wait may end for no reason: what matters is that the others get on.
+        thread::yield_now();
+    }
+    fn futex_wake(&self, _off: u64, _n: u32) {}
+    fn spins(&self) -> u32 {
+        0
+    }
+    fn identity(&self) -> Identity {
+        Identity {
+            pid: self.pid,
+            start: 1,
+            stack: 1,
+        }
+    }
+    fn alive(&self, who: Identity) -> bool {
+        who.pid != 9 || !self.dead.load(Ordering::Relaxed)
+    }
+    fn thread(&self) -> u32 {
+        self.pid
+    }
+    fn now(&self) -> Duration {
+        // Time enough passes between two looks for a waiter to count as starving.
+        Duration::from_millis(self.clock.fetch_add(1, Ordering::Relaxed))
+    }
+    fn random(&self) -> u64 {
+        1
+    }
+    fn private(&self) -> &AtomicPtr<()> {
+        &self.private
+    }
+}
+
+/// A plain heap, in which a model is set up.
+fn plain() -> Heap<Sim> {
+    Heap::format(Sim::new(448 * 1024), 4096, u64::MAX, 1, 0).unwrap()
+}
+
+/// Watches words from here on, with the values they have.
+fn watch(heap: &Heap<Sim>, small: &[u64], large: &[u64]) -> Arc<Watched> {
+    let mut watched = Watched::default();
+    for &off in small {
+        let value = heap.host().load32(off, Ordering::Relaxed);
+        watched.small.insert(off, Loom32::new(value));
+    }
+    for &off in large {
+        let value = heap.host().load64(off, Ordering::Relaxed);
+        watched.large.insert(off, Loom64::new(value));
+    }
+    Arc::new(watched)
+}
+
+fn process(heap: &Heap<Sim>, watched: &Arc<Watched>, pid: u32) -> Heap<Model> {
+    let heap = Heap::open(Model::process(heap.host(), watched, pid), 0).unwrap();
+    heap.join().unwrap();
+    heap
+}
+
+fn model(f: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(3);
+    builder.max_branches = 20_000;
+    builder.check(f);
+}
+
+#[test]
+fn a_lock_excludes_and_passes_on_what_was_written() {
+    model(|| {
+        let heap = plain();
+        let lock = RawLock::create(&heap, OnDeath::Auto).unwrap();
+        let (off, generation) = lock.object().token();
+        let watched = watch(&heap, &[off + O_USER], &[]);
+        let protected = Arc::new(loom::cell::UnsafeCell::new(0));
+        let threads: Vec<_> = [2, 3]
+            .map(|pid| {
+                let mine = process(&heap, &watched, pid);
+                let protected = Arc::clone(&protected);
+                thread::spawn(move || {
+                    let object = ObjectRef::from_token(&mine, (off, generation)).unwrap();
+                    let lock = RawLock::from_object(object).unwrap();
+                    for _ in 0..2 {
+                        assert_eq!(lock.acquire(None).unwrap(), Acquired::Yes);
+                        // Loom fails the model when two get here at once, or when one does not
+                        // see what the other wrote.
+                        // SAFETY: the lock is held.
+                        protected.with_mut(|n| unsafe { *n += 1 });
+                        lock.release().unwrap();
+                    }
+                })
+            })
+            .into_iter()
+            .collect();
+        for t in threads {
+            t.join().unwrap();
+        }
+        // SAFETY: the threads have ended.
+        assert_eq!(protected.with(|n| unsafe { *n }), 4);
+    });
+}
+
+#[test]
+fn of_two_waiters_one_takes_a_dead_owners_lock_over() {
+    model(|| {
+        let heap = plain();
+        let lock = RawLock::create(&heap, OnDeath::Auto).unwrap();
+        let (off, generation) = lock.object().token();
+        let nothing = watch(&heap, &[], &[]);
+        // Process 9 takes the lock and is dead to everyone from the start.
+        let dead = process(&heap, &nothing, 9);
+        let theirs = ObjectRef::from_token(&dead, (off, generation)).unwrap();
+        let theirs = RawLock::from_object(theirs).unwrap();
+        assert_eq!(theirs.acquire(None).unwrap(), Acquired::Yes);
+        std::mem::forget(theirs);
+        let watched = watch(&heap, &[off + O_USER], &[]);
+        let threads: Vec<_> = [2, 3]
+            .map(|pid| {
+                let mine = Heap::open(Model::process(heap.host(), &watched, pid), 0).unwrap();
+                thread::spawn(move || {
+                    let object = ObjectRef::from_token(&mine, (off, generation)).unwrap();
+                    let lock = RawLock::from_object(object).unwrap();
+                    let acquired = lock.acquire(None).unwrap();
+                    lock.release().unwrap();
+                    u32::from(matches!(acquired, Acquired::Abandoned(_)))
+                })
+            })
+            .into_iter()
+            .collect();
+        let told: u32 = threads.into_iter().map(|t| t.join().unwrap()).sum();
+        assert_eq!(told, 1, "exactly one is told of the death");
+    });
+}
+
+#[test]
+fn two_processes_claim_two_slots() {
+    model(|| {
+        let heap = plain();
+        let claim = |slot: u64| PARTICIPANTS + slot * PARTICIPANT_SIZE + P_CLAIM;
+        let watched = watch(&heap, &[], &[claim(1), claim(2)]);
+        let threads: Vec<_> = [2, 3]
+            .map(|pid| {
+                let mine = Heap::open(Model::process(heap.host(), &watched, pid), 0).unwrap();
+                thread::spawn(move || {
+                    mine.join().unwrap();
+                    mine
+                })
+            })
+            .into_iter()
+            .collect();
+        let heaps: Vec<_> = threads.into_iter().map(|t| t.join().unwrap()).collect();
+        assert_eq!(heaps[0].participants(), 2);
+    });
+}
+
+#[test]
+fn the_last_two_handles_free_an_object_once() {
+    model(|| {
+        let heap = plain();
+        let list = RawList::create(&heap).unwrap();
+        let (off, generation) = list.object().token();
+        let nothing = watch(&heap, &[], &[]);
+        let (a, b) = (process(&heap, &nothing, 2), process(&heap, &nothing, 3));
+        let handles = [&a, &b].map(|h| ObjectRef::from_token(h, (off, generation)).unwrap());
+        drop(list);
+        drop(handles);
+        // Nothing holds it any more: this process made it go. Now the same with the last two
+        // handles dropped at once.
+        let list = RawList::create(&heap).unwrap();
+        let (off, generation) = list.object().token();
+        let watched = watch(
+            &heap,
+            &[off + O_LOCK],
+            &[off, off + O_REFS, off + O_HANDLES],
+        );
+        let [a, b] = [4, 5].map(|pid| process(&heap, &watched, pid));
+        let [x, y] = [&a, &b].map(|h| ObjectRef::from_token(h, (off, generation)).unwrap());
+        // The plain process lets go through the watched words too.
+        let first = watched.large[&(off + O_HANDLES)].fetch_and(!(1 << 1), Ordering::SeqCst);
+        assert_ne!(first, 0);
+        std::mem::forget(list);
+        let thread = thread::spawn(move || drop(x));
+        drop(y);
+        thread.join().unwrap();
+        assert!(!b.is_live(off), "the object is gone");
+    });
+}
+
+#[test]
+fn a_handle_taken_from_a_container_keeps_what_is_removed_meanwhile() {
+    model(|| {
+        let heap = plain();
+        let outer = RawList::create(&heap).unwrap();
+        let inner = RawList::create(&heap).unwrap();
+        outer
+            .push(&mut heap.prepare_object(inner.object()).unwrap())
+            .unwrap();
+        let (off, _) = inner.object().token();
+        drop(inner);
+        let token = outer.object().token();
+        let watched = watch(
+            &heap,
+            &[token.0 + O_LOCK],
+            &[off, off + O_REFS, off + O_HANDLES],
+        );
+        let [a, b] = [2, 3].map(|pid| process(&heap, &watched, pid));
+        let remove = thread::spawn(move || {
+            let list = ObjectRef::from_token(&a, token).unwrap();
+            RawList::from_object(list).unwrap().clear().unwrap();
+        });
+        let list = RawList::from_object(ObjectRef::from_token(&b, token).unwrap()).unwrap();
+        let mut out = Fetch::new();
+        if list.get(0, &mut out).is_ok() {
+            let inner = out.take_object().unwrap();
+            assert!(b.is_live(off), "a handle keeps it");
+            drop(inner);
+        }
+        remove.join().unwrap();
+        drop(out);
+        assert!(!b.is_live(off), "nothing holds it");
+    });
+}
+
+#[test]
+fn a_pinned_value_is_freed_by_whoever_is_last() {
+    model(|| {
+        let heap = plain();
+        let list = RawList::create(&heap).unwrap();
+        let text = "x".repeat(1500);
+        let mut value = heap.prepare_bytes(Tag::Str, text.as_bytes()).unwrap();
+        let off = value.offset();
+        list.push(&mut value).unwrap();
+        let token = list.object().token();
+        // The block's word and the first word of its pins.
+        let watched = watch(&heap, &[token.0 + O_LOCK], &[off, off + 16]);
+        let [a, b] = [2, 3].map(|pid| process(&heap, &watched, pid));
+        let remove = thread::spawn(move || {
+            let list = ObjectRef::from_token(&a, token).unwrap();
+            RawList::from_object(list).unwrap().clear().unwrap();
+        });
+        let list = RawList::from_object(ObjectRef::from_token(&b, token).unwrap()).unwrap();
+        let mut out = Fetch::new();
+        if list.get(0, &mut out).is_ok() {
+            assert_eq!(out.bytes(), text.as_bytes());
+        }
+        remove.join().unwrap();
+        assert!(!b.is_live(off) && !b.is_in_limbo(off), "the block is free");
+    });
+}
