@@ -19,6 +19,20 @@ pub use exit::Exit;
 
 use std::ffi::OsString;
 
+/// The whole command line of a process in which another one runs a task of this library, where
+/// the running executable is not `pumasi` itself ([`Embedding::task_command`]).
+const TASK: &str = "--task";
+
+/// Runs the task that this process was started with, and does not come back.
+fn task() -> i32 {
+    let why = match pumasi::init() {
+        Ok(_) => format!("{TASK} is for processes which pumasi starts"),
+        Err(error) => error.to_string(),
+    };
+    eprintln!("error: {why}");
+    Exit::Usage.code()
+}
+
 /// Obeys a command line and returns the exit code, one of [`Exit`].
 ///
 /// `args` are the arguments with the program's own name first, as in [`std::env::args_os`];
@@ -27,6 +41,10 @@ use std::ffi::OsString;
 /// Blocks until the command is done. While `tour` runs, SIGINT and SIGTERM end the programs it has
 /// started, and then the command.
 pub fn run(args: impl IntoIterator<Item = OsString>, embedding: Embedding) -> i32 {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|first| first == TASK) {
+        return task();
+    }
     let args = match args::parse(args) {
         Ok(args) => args,
         Err(told) => return told.code(),

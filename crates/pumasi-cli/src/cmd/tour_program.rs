@@ -8,7 +8,12 @@ use crate::tour::Library;
 use crate::tour::rust_side::{self, Task};
 
 /// Obeys `pumasi tour-program`.
+///
+/// A process which one of these programs starts is this command again: it runs its task in
+/// `pumasi::init`, and does not come back from there.
 pub(crate) fn run(args: &TourProgramArgs, embedding: &Embedding) -> Result<Exit, Trouble> {
+    pumasi::process::set_executable(embedding.task_command.clone());
+    pumasi::init().map_err(|error| Trouble::Missing(error.to_string()))?;
     let library = if args.threads {
         Library::Threads
     } else {
