@@ -1,88 +1,64 @@
 """What every test gets: a start method to be crossed with, and a look at what it left behind."""
 
-import contextlib
-import gc
 import multiprocessing
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+import helpers
 import pumasi
 
-METHODS = ["fork", "spawn", "forkserver"]
 
-# The fork server and the resource tracker live as long as the program; they are started before the
-# first count, so that no test is blamed for them.
-from multiprocessing import forkserver, resource_tracker  # noqa: E402
-
-resource_tracker.ensure_running()
-forkserver.ensure_running()
+def pytest_sessionstart() -> None:
+    # Before the first count, so that no test is blamed for what lasts.
+    helpers.start_what_lasts()
 
 
-@pytest.fixture(params=METHODS)
+@pytest.fixture(params=helpers.METHODS)
 def ctx(request: pytest.FixtureRequest) -> Any:
     """The context of each start method in turn."""
     return pumasi.get_context(request.param)
-
-
-def descriptors() -> set[tuple[str, str]]:
-    """What this process has open, by number and target."""
-    found = set()
-    for entry in Path("/proc/self/fd").iterdir():
-        # The descriptor that lists the directory is gone by then.
-        with contextlib.suppress(OSError):
-            found.add((entry.name, os.readlink(entry)))
-    return found
-
-
-def children() -> set[int]:
-    """The children of this process, the helpers of multiprocessing left out."""
-    helpers = {forkserver._forkserver._forkserver_pid, resource_tracker._resource_tracker._pid}
-    found = set()
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):
-            found |= {int(pid) for pid in (task / "children").read_text().split()}
-    return found - helpers
-
-
-def objects() -> int:
-    """How many shared objects are alive in the heap."""
-    gc.collect()
-    pumasi.heap.recover()
-    return pumasi.heap.stats()["objects"]
 
 
 @pytest.fixture(autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test which leaves a child, a descriptor or a shared object behind."""
     multiprocessing.active_children()
-    before = (children(), descriptors(), objects())
+    children, opened, objects = helpers.children(), _lasting(), helpers.objects()
     yield
-    multiprocessing.active_children()  # reaps what has ended
+    # What other fixtures gave the test is kept for the report; they have been torn down by now.
+    request.node.funcargs.clear()
     deadline = time.monotonic() + 5
     while True:
-        after = (children(), descriptors(), objects())
-        new_children = after[0] - before[0]
-        # A descriptor may be reopened under another number; a count that grew is a leak. The
-        # heap keeps a few pidfds of processes it has waited for.
-        lasting = [t for _, t in after[1] if "pidfd" not in t]
-        leaked = len(lasting) - len([t for _, t in before[1] if "pidfd" not in t])
-        more = after[2] - before[2]
-        if not new_children and leaked <= 0 and more <= 0:
+        multiprocessing.active_children()  # reaps what has ended
+        strays = helpers.children() - children
+        more_opened = _lasting() - opened
+        more_objects = helpers.objects() - objects
+        if not strays and not more_opened and more_objects <= 0:
             return
         if time.monotonic() > deadline:
             break
         time.sleep(0.01)
-    for pid in new_children:
+    for pid in strays:
         os.kill(pid, signal.SIGKILL)
-    assert not new_children, f"children left: {new_children}"
-    assert leaked <= 0, f"descriptors left: {sorted(after[1] - before[1])}"
-    assert more <= 0, f"{more} shared objects left"
+    assert not strays, f"children left: {strays}"
+    assert not more_opened, f"descriptors left: {more_opened}"
+    assert more_objects <= 0, f"{more_objects} shared objects left"
+
+
+def _lasting() -> Counter[str]:
+    # The heap keeps a few pidfds of processes which it has waited for, and the standard library
+    # the files in which its own values lie.
+    return Counter(
+        target.split(":")[0]
+        for _, target in helpers.descriptors()
+        if "pidfd" not in target and "/pym-" not in target
+    )
 
 
 @pytest.fixture
@@ -105,15 +81,7 @@ def run() -> Callable[..., None]:
 
 @pytest.fixture
 def seed() -> int:
-    """The seed of random tests: PUMASI_SEED, or one of the day, printed when the test fails."""
+    """The seed of random tests: PUMASI_SEED, or a new one, which a failing test shows."""
     value = int(os.environ.get("PUMASI_SEED") or time.time_ns() % 2**32)
     print(f"PUMASI_SEED={value}")
     return value
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for something that has no event to wait for."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen"
-        time.sleep(0.001)

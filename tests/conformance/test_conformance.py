@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from helpers import METHODS
+
 PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.py"))
-METHODS = ["fork", "spawn", "forkserver"]
 
 
 def output_of(program: Path, package: str, method: str) -> str:

@@ -211,10 +211,14 @@ impl DictBase {
         self.insert(key, value)
     }
 
-    fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
-        match self.take(key)? {
+    fn __delitem__(&self, object: &Bound<'_, PyAny>) -> PyResult<()> {
+        let raw = self.raw()?;
+        let mut buffer = Vec::new();
+        let (key, _) = key(self.heap(), object, &mut buffer)?;
+        // What the value was is nobody's business any more.
+        match wait::run(object.py(), || raw.remove(&key, &mut Fetch::new()))? {
             Some(_) => Ok(()),
-            None => Err(missing(key)),
+            None => Err(missing(object)),
         }
     }
 

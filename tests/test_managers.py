@@ -1,0 +1,249 @@
+"""Managers: multiprocessing's types without a server, and its server where one is needed."""
+
+import array
+import copy
+import multiprocessing
+import multiprocessing.managers
+import os
+import pickle
+import queue
+import signal
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+import helpers
+import pumasi
+from pumasi import managers
+
+
+@pytest.fixture
+def manager() -> Iterator[Any]:
+    with pumasi.Manager() as started:
+        yield started
+
+
+def test_the_common_types_need_no_server(manager: Any) -> None:
+    before = helpers.children()
+    manager.list([1])
+    manager.dict(a=1)
+    manager.Value("i", 1)
+    manager.Array("i", [1])
+    manager.Namespace(a=1)
+    for name in ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Event"):
+        getattr(manager, name)()
+    assert helpers.children() == before
+
+
+def test_other_types_start_one(manager: Any) -> None:
+    items = manager.list()
+    shared = manager.Queue()
+    assert helpers.children()
+    shared.put(items)
+    shared.get().append("through the server")
+    assert items == items
+    assert items[:] == ["through the server"]
+    with pytest.raises(queue.Empty):
+        shared.get_nowait()
+    condition = manager.Condition()
+    with condition:
+        condition.notify()
+    barrier = manager.Barrier(1)
+    assert barrier.wait() == 0
+
+
+def test_what_is_stored_is_a_copy(manager: Any) -> None:
+    outer = manager.dict()
+    plain: list[int] = []
+    outer["plain"] = plain
+    outer["plain"].append(1)
+    assert outer["plain"] == []
+    outer["shared"] = manager.list()
+    outer["shared"].append(1)
+    assert outer["shared"][:] == [1]
+    assert type(outer["shared"]).__name__ == "ListProxy"
+    outer["ours"] = pumasi.List()
+    outer["ours"].append(2)
+    assert outer["ours"] == [2]
+
+
+def test_proxies(manager: Any) -> None:
+    items, entries = manager.list([1, 2]), manager.dict(a=1)
+    assert isinstance(items, managers.ListProxy)
+    assert isinstance(entries, multiprocessing.managers.DictProxy)
+    assert managers.DictProxy is multiprocessing.managers.DictProxy
+    assert (str(items), str(entries)) == ("[1, 2]", "{'a': 1}")
+    assert repr(items).startswith("<ListProxy object, typeid 'list' at 0x")
+    assert items != [1, 2]
+    assert len({items, items}) == 1
+    assert items._getvalue() == [1, 2]
+    assert type(items._getvalue()) is list
+    assert entries._getvalue() == {"a": 1}
+    assert copy.deepcopy(items) == [1, 2]
+    assert items._callmethod("__getitem__", (0,)) == 1
+    assert items._callmethod("append", (3,)) is None
+    with pytest.raises(AttributeError):
+        items._callmethod("no_such_method")
+    back = pickle.loads(pickle.dumps(items))
+    back.append(4)
+    assert items[:] == [1, 2, 3, 4]
+    assert items._token.typeid == "list"
+
+
+def test_array_and_value(manager: Any) -> None:
+    numbers = manager.Array("i", [1, 2, 3])
+    assert numbers[1:] == array.array("i", [2, 3])
+    numbers[0:1] = array.array("i", [8, 9])
+    assert list(numbers) == [8, 9, 2, 3]
+    with pytest.raises(TypeError):
+        numbers[0:1] = [1]
+    with pytest.raises(OverflowError):
+        numbers[0] = 2**40
+    box = manager.Value("i", "any type at all")
+    box.value += "!"
+    assert box.get() == "any type at all!"
+    assert str(box) == "Value('i', 'any type at all!')"
+
+
+def test_namespace(manager: Any) -> None:
+    names = manager.Namespace(x=1)
+    names.y = [2]
+    names._private = "of this process"
+    assert (names.x, names.y) == (1, [2])
+    assert str(names) == "Namespace(x=1, y=[2])"
+    back = pickle.loads(pickle.dumps(names))
+    assert back.x == 1
+    del back.x
+    with pytest.raises(AttributeError, match="'Namespace' object has no attribute 'x'"):
+        names.x  # noqa: B018
+
+
+def test_after_shutdown_using_one_raises(ctx: Any) -> None:
+    started = ctx.Manager()
+    shared = [started.list([1]), started.dict(), started.Value("i", 1), started.Lock()]
+    go, told = ctx.Event(), ctx.SimpleQueue()
+    child = ctx.Process(target=use_after, args=(shared, go, told))
+    child.start()
+    assert told.get() == "ready"
+    started.shutdown()
+    go.set()
+    assert told.get() == ["BrokenPipeError"] * 4
+    child.join()
+    told.close()
+    for use in uses(shared):
+        with pytest.raises(OSError, match="shut down"):
+            use()
+    assert "failed" in str(shared[0])
+    with pytest.raises(AssertionError):
+        started.list()
+    with pytest.raises(multiprocessing.ProcessError, match="Manager has shut down"):
+        started.start()
+
+
+def uses(shared: list[Any]) -> list[Callable[[], Any]]:
+    items, entries, value, lock = shared
+    return [lambda: items[0], lambda: entries.get("a"), lambda: value.value, lock.acquire]
+
+
+def use_after(shared: list[Any], go: Any, told: Any) -> None:
+    told.put("ready")
+    go.wait(60)
+    errors = []
+    for use in uses(shared):
+        try:
+            use()
+        except OSError as error:
+            errors.append(type(error).__name__)
+    told.put(errors)
+
+
+def test_its_objects_keep_the_manager_alive() -> None:
+    items = pumasi.Manager().list([1])
+    assert items[:] == [1]
+
+
+class Custom(managers.SyncManager):
+    pass
+
+
+Custom.register("defaultdict", defaultdict, managers.DictProxy)
+
+
+def test_registered_types_are_served_by_a_server(ctx: Any) -> None:
+    with Custom(ctx=ctx) as custom:
+        assert custom._process.is_alive()
+        served = custom.defaultdict(list)
+        assert type(served) is managers.DictProxy
+        served["a"] = 1
+        assert served.copy() == {"a": 1}
+        assert custom.list([1])[:] == [1]
+
+
+def test_an_initializer_runs_in_the_server() -> None:
+    reader, writer = multiprocessing.Pipe(duplex=False)
+    before = signal.getsignal(signal.SIGINT)
+    started = managers.SyncManager()
+    started.start(tell_pid, (writer,))
+    assert reader.recv() not in (os.getpid(), None)
+    assert signal.getsignal(signal.SIGINT) is before
+    started.shutdown()
+    started.join()
+    reader.close()
+    writer.close()
+
+
+def tell_pid(writer: Any) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    writer.send(os.getpid())
+
+
+def test_a_manager_with_an_address_is_a_server() -> None:
+    with managers.SyncManager(address=("127.0.0.1", 0), authkey=b"key") as served:
+        other = managers.SyncManager(address=served.address, authkey=b"key")
+        other.connect()
+        items = other.list([1])
+        items.append(2)
+        assert items[:] == [1, 2]
+
+
+def worker(items: Any, lock: Any, done: Any) -> None:
+    for _ in range(50):
+        with lock:
+            current = list(items)
+            current.append(len(current))
+            items[:] = current
+    done.append(items)
+
+
+def test_read_modify_write_under_a_lock(ctx: Any) -> None:
+    with ctx.Manager() as started:
+        items, lock, done = started.list(), started.Lock(), started.list()
+        children = [ctx.Process(target=worker, args=(items, lock, done)) for _ in range(3)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+        assert items[:] == list(range(150))
+        assert [inner[0] for inner in done] == [0, 0, 0]
+
+
+def test_the_lock_of_a_killed_process_comes_free(ctx: Any) -> None:
+    with ctx.Manager() as started:
+        lock, held = started.Lock(), started.Event()
+        child = ctx.Process(target=hold, args=(lock, held))
+        child.start()
+        assert held.wait(60)
+        child.kill()
+        child.join()
+        with pytest.warns(pumasi.OwnerDiedWarning):
+            assert lock.acquire(True, 30)
+        lock.release()
+
+
+def hold(lock: Any, held: Any) -> None:
+    lock.acquire()
+    held.set()
+    time.sleep(1000)

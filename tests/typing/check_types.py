@@ -1,0 +1,50 @@
+"""What a user writes, as a type checker sees it; checked by mypy --strict, run by nobody."""
+
+from typing_extensions import assert_type
+
+import pumasi as mp
+from pumasi import Dict, List
+
+
+def containers() -> None:
+    numbers = List([1, 2, 3])
+    assert_type(numbers, List[int])
+    assert_type(numbers[0], int)
+    assert_type(numbers[1:], list[int])
+    assert_type(numbers.pop(), int)
+    assert_type(numbers + ["a"], list[int | str])  # noqa: RUF005
+    numbers.append("a")  # type: ignore[arg-type]
+    empty: List[str] = List()
+    empty.append("a")
+
+    ages = Dict({"a": 1})
+    assert_type(ages, Dict[str, int])
+    assert_type(ages["a"], int)
+    assert_type(ages.get("a"), int | None)
+    assert_type(ages.get("a", 0), int)
+    assert_type(ages.copy(), dict[str, int])
+    ages[1] = 2  # type: ignore[index]
+    with ages.locked() as inside:
+        assert_type(inside, Dict[str, int])
+
+
+def locks() -> None:
+    lock = mp.Lock()
+    assert_type(lock.acquire(timeout=1.5), bool)
+    with lock:
+        died = lock.owner_died
+        if died is not None:
+            assert_type(died.pid, int)
+    mp.Event().wait()
+    mp.BoundedSemaphore(2).release()
+
+
+def processes() -> None:
+    process = mp.Process(target=print, args=("a",), daemon=True)
+    process.start()
+    process.join(1)
+    assert_type(process.exitcode, int | None)
+    with mp.get_context("spawn").Pool(2) as pool:
+        pool.map(abs, [1, -1])
+    with mp.Manager() as manager:
+        manager.list([1])
