@@ -5,9 +5,9 @@ use core::ffi::c_int;
 use pumasi::containers::RawBuffer;
 use pumasi::heap::object::ObjectRef;
 use pyo3::exceptions::PyBrokenPipeError;
-use pyo3::{PyClass, ffi};
 use pyo3::prelude::*;
 use pyo3::types::PyMemoryView;
+use pyo3::{PyClass, ffi};
 
 use crate::errors::OrRaise;
 use crate::heap;

@@ -5,7 +5,9 @@ use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::{Fetch, Prepared};
 use pyo3::PyClassInitializer;
 use pyo3::basic::CompareOp;
-use pyo3::exceptions::{PyKeyError, PyNotImplementedError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyKeyError, PyNotImplementedError, PyRuntimeError, PyTypeError, PyValueError,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
@@ -21,7 +23,14 @@ use crate::views::{DictIterator, DictView, Yield};
 use crate::{heap, load, wait};
 
 /// What shared dicts have in common.
-#[pyclass(subclass, frozen, weakref, mapping, module = "pumasi._core", name = "DictBase")]
+#[pyclass(
+    subclass,
+    frozen,
+    weakref,
+    mapping,
+    module = "pumasi._core",
+    name = "DictBase"
+)]
 pub struct DictBase {
     raw: RawDict,
     nested: Nested,
@@ -384,11 +393,9 @@ impl DictBase {
             let mut buffer = Vec::new();
             let (form, original) = self::key(dict.heap(), key, &mut buffer)?;
             let mut original = original.prepare(dict.heap())?;
-            let sum = wait::run(py, || {
-                match raw.add(&form, original.as_mut(), number) {
-                    Err(pumasi::Error::NotANumber) => Ok(None),
-                    sum => sum.map(Some),
-                }
+            let sum = wait::run(py, || match raw.add(&form, original.as_mut(), number) {
+                Err(pumasi::Error::NotANumber) => Ok(None),
+                sum => sum.map(Some),
             })?;
             match sum {
                 Some(Number::Int(i)) => return Ok(i.into_pyobject(py)?.into_any()),

@@ -2,7 +2,8 @@
 
 use pumasi::Error;
 use pyo3::exceptions::{
-    PyAssertionError, PyIndexError, PyKeyError, PyMemoryError, PyOSError, PyRuntimeError, PyTypeError, PyValueError,
+    PyAssertionError, PyIndexError, PyKeyError, PyMemoryError, PyOSError, PyRuntimeError,
+    PyTypeError, PyValueError,
 };
 use pyo3::import_exception;
 use pyo3::prelude::*;

@@ -56,11 +56,14 @@ impl Heap {
         Ok(default()?.ticket())
     }
 
-    /// Free what nothing leads to any more, cycles included, and give empty memory back to the
-    /// system. Returns the number of bytes given back.
-    fn collect(&self, py: Python<'_>) -> PyResult<usize> {
+    /// Free what nothing leads to any more, and return how many bytes went back to the system.
+    fn collect(&self, py: Python<'_>) -> PyResult<u64> {
         let heap = default()?;
-        Ok(py.detach(|| heap.collect()))
+        Ok(py.detach(|| {
+            let before = heap.used();
+            heap.recover();
+            before.saturating_sub(heap.used())
+        }))
     }
 
     /// Settle what processes that died have left behind; returns how many they were.

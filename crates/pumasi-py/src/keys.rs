@@ -12,11 +12,11 @@ use pumasi::heap::value::Prepared;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyFloat, PyTuple};
+use pyo3::types::{PyBytes, PyTuple};
 
-use pumasi::heap::codec::{self, Item};
 use crate::load::Recursion;
 use crate::store::{self, Nested};
+use pumasi::heap::codec::{self, Item};
 
 /// What a key looked like.
 #[derive(Clone, Copy)]
@@ -76,8 +76,7 @@ fn slow_key<'a, 'py>(
     object: &'a Bound<'py, PyAny>,
     buffer: &'a mut Vec<u8>,
 ) -> PyResult<(Key<'a>, Original<'a, 'py>)> {
-    // The form of a float says how it compares; a stored float is laid out otherwise.
-    let same = write_form(object, buffer)? && !object.is_exact_instance_of::<PyFloat>();
+    let same = write_form(object, buffer)?;
     let original = Original {
         given: (!same).then_some(object),
     };

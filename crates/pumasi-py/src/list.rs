@@ -70,7 +70,10 @@ impl ListBase {
             let copy = other.get().plain_list(items.py())?;
             return copy.iter().map(|item| storing.prepare(&item)).collect();
         }
-        items.try_iter()?.map(|item| storing.prepare(&item?)).collect()
+        items
+            .try_iter()?
+            .map(|item| storing.prepare(&item?))
+            .collect()
     }
 
     pub fn snapshot_raw(&self, py: Python<'_>) -> PyResult<Snapshot> {
@@ -99,7 +102,11 @@ impl ListBase {
     ) -> PyResult<Option<(u64, usize)>> {
         let items = self.snapshot_raw(value.py())?;
         let place = |i: isize| {
-            let i = if i < 0 { i.saturating_add_unsigned(items.len()) } else { i };
+            let i = if i < 0 {
+                i.saturating_add_unsigned(items.len())
+            } else {
+                i
+            };
             i.clamp(0, items.len() as isize) as usize
         };
         let wanted = store::inline(value);
@@ -289,14 +296,21 @@ impl ListBase {
 
     fn __add__<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         match operand(other)? {
-            Some(other) => Ok(self.plain_list(other.py())?.as_sequence().concat(other.as_sequence())?.into_any()),
+            Some(other) => Ok(self
+                .plain_list(other.py())?
+                .as_sequence()
+                .concat(other.as_sequence())?
+                .into_any()),
             None => Ok(not_implemented(other.py())),
         }
     }
 
     fn __radd__<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         match operand(other)? {
-            Some(other) => Ok(other.as_sequence().concat(self.plain_list(other.py())?.as_sequence())?.into_any()),
+            Some(other) => Ok(other
+                .as_sequence()
+                .concat(self.plain_list(other.py())?.as_sequence())?
+                .into_any()),
             None => Ok(not_implemented(other.py())),
         }
     }

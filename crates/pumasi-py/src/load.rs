@@ -12,17 +12,13 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
-use pumasi::heap::codec::{Item, Reader};
 use crate::errors::OrRaise;
 use crate::{block, dict, list, locks, pickles};
+use pumasi::heap::codec::{Item, Reader};
 
 /// The Python value of a cell, whose block, if it has one, was fetched into `out`.
 #[inline(always)]
-pub fn to_python<'py>(
-    py: Python<'py>,
-    cell: Cell,
-    out: &mut Fetch,
-) -> PyResult<Bound<'py, PyAny>> {
+pub fn to_python<'py>(py: Python<'py>, cell: Cell, out: &mut Fetch) -> PyResult<Bound<'py, PyAny>> {
     match cell.tag() {
         Tag::Int => int(py, cell.as_int()),
         Tag::ShortStr => {

@@ -271,11 +271,8 @@ fn owner_name(py: Python<'_>, mine: bool, free: bool, in_process: bool) -> PyRes
         let name = |function: &Bound<'_, PyAny>| -> PyResult<String> {
             function.call0()?.getattr("name")?.extract()
         };
-        let process = name(CURRENT_PROCESS.import(
-            py,
-            "multiprocessing.process",
-            "current_process",
-        )?)?;
+        let process =
+            name(CURRENT_PROCESS.import(py, "multiprocessing.process", "current_process")?)?;
         let thread = name(CURRENT_THREAD.import(py, "threading", "current_thread")?)?;
         return Ok(if thread == "MainThread" {
             process
@@ -435,7 +432,11 @@ acquirable!(RLock, RawRLock, |raw| raw.release(), {
     }
 
     fn _count(&self) -> u32 {
-        if self.raw.is_ours() { self.raw.depth() } else { 0 }
+        if self.raw.is_ours() {
+            self.raw.depth()
+        } else {
+            0
+        }
     }
 
     fn _get_value(&self) -> u32 {
@@ -494,7 +495,11 @@ acquirable!(Semaphore, RawSemaphore, |raw| raw.release(1), {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        Ok(format!("<{}(value={})>", slf.get_type().name()?, slf.get().raw.value()))
+        Ok(format!(
+            "<{}(value={})>",
+            slf.get_type().name()?,
+            slf.get().raw.value()
+        ))
     }
 
     fn _is_mine(&self) -> bool {
@@ -526,68 +531,73 @@ pub struct BoundedSemaphore {
     died: LastDeath,
 }
 
-acquirable!(BoundedSemaphore, RawBoundedSemaphore, |raw| raw.release(), {
-    #[new]
-    #[pyo3(
+acquirable!(
+    BoundedSemaphore,
+    RawBoundedSemaphore,
+    |raw| raw.release(),
+    {
+        #[new]
+        #[pyo3(
         signature = (value=None, *, ctx=None, on_death=None),
         text_signature = "(value=1, *, ctx=None, on_death=None)"
     )]
-    fn new(
-        value: Option<&Bound<'_, PyAny>>,
-        ctx: Option<&Bound<'_, PyAny>>,
-        on_death: Option<&str>,
-    ) -> PyResult<BoundedSemaphore> {
-        let _one_kind_for_every_start_method = ctx;
-        match given(value) {
-            Some(object) => BoundedSemaphore::of_object(object),
-            None => RawBoundedSemaphore::create(
-                heap::default()?,
-                permits(value)?,
-                self::on_death(on_death)?,
-            )
-            .map(BoundedSemaphore::made)
-            .or_raise(),
+        fn new(
+            value: Option<&Bound<'_, PyAny>>,
+            ctx: Option<&Bound<'_, PyAny>>,
+            on_death: Option<&str>,
+        ) -> PyResult<BoundedSemaphore> {
+            let _one_kind_for_every_start_method = ctx;
+            match given(value) {
+                Some(object) => BoundedSemaphore::of_object(object),
+                None => RawBoundedSemaphore::create(
+                    heap::default()?,
+                    permits(value)?,
+                    self::on_death(on_death)?,
+                )
+                .map(BoundedSemaphore::made)
+                .or_raise(),
+            }
+        }
+
+        /// Give a permit back; raises ValueError if none is out.
+        #[inline]
+        fn release(&self) -> PyResult<()> {
+            self.leave()
+        }
+
+        /// Return how many permits are left.
+        fn get_value(&self) -> u32 {
+            self.raw.value()
+        }
+
+        /// Return whether no permit is left.
+        fn locked(&self) -> bool {
+            self.raw.value() == 0
+        }
+
+        fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+            let raw = &slf.get().raw;
+            Ok(format!(
+                "<{}(value={}, maxvalue={})>",
+                slf.get_type().name()?,
+                raw.value(),
+                raw.bound()
+            ))
+        }
+
+        fn _is_mine(&self) -> bool {
+            false
+        }
+
+        fn _count(&self) -> u32 {
+            0
+        }
+
+        fn _get_value(&self) -> u32 {
+            self.raw.value()
         }
     }
-
-    /// Give a permit back; raises ValueError if none is out.
-    #[inline]
-    fn release(&self) -> PyResult<()> {
-        self.leave()
-    }
-
-    /// Return how many permits are left.
-    fn get_value(&self) -> u32 {
-        self.raw.value()
-    }
-
-    /// Return whether no permit is left.
-    fn locked(&self) -> bool {
-        self.raw.value() == 0
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let raw = &slf.get().raw;
-        Ok(format!(
-            "<{}(value={}, maxvalue={})>",
-            slf.get_type().name()?,
-            raw.value(),
-            raw.bound()
-        ))
-    }
-
-    fn _is_mine(&self) -> bool {
-        false
-    }
-
-    fn _count(&self) -> u32 {
-        0
-    }
-
-    fn _get_value(&self) -> u32 {
-        self.raw.value()
-    }
-});
+);
 
 /// The number of permits that a constructor was given; 1 by default.
 fn permits(value: Option<&Bound<'_, PyAny>>) -> PyResult<u32> {
@@ -596,9 +606,7 @@ fn permits(value: Option<&Bound<'_, PyAny>>) -> PyResult<u32> {
     u32::try_from(number)
         .ok()
         .filter(|&permits| permits <= i32::MAX as u32)
-        .ok_or_else(|| {
-            PyValueError::new_err("the number of permits must be from 0 to 2147483647")
-        })
+        .ok_or_else(|| PyValueError::new_err("the number of permits must be from 0 to 2147483647"))
 }
 
 /// What `on_death=` says is to become of what a killed process held.
@@ -681,7 +689,11 @@ impl Event {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let state = if slf.get().raw.is_set() { "set" } else { "unset" };
+        let state = if slf.get().raw.is_set() {
+            "set"
+        } else {
+            "unset"
+        };
         let name = slf.get_type().qualname()?;
         Ok(format!("<{name} at {:#x} {state}>", slf.as_ptr() as usize))
     }

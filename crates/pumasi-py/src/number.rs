@@ -36,20 +36,22 @@ pub enum Step {
 impl Number {
     /// The type that a buffer's format names, for little-endian numbers of this machine.
     pub fn of_format(format: &str) -> Option<Number> {
-        Some(match format.strip_prefix(['<', '=', '@']).unwrap_or(format) {
-            "?" => Number::Bool,
-            "b" => Number::I8,
-            "B" => Number::U8,
-            "h" => Number::I16,
-            "H" => Number::U16,
-            "i" => Number::I32,
-            "I" => Number::U32,
-            "l" | "q" => Number::I64,
-            "L" | "Q" => Number::U64,
-            "f" => Number::F32,
-            "d" => Number::F64,
-            _ => return None,
-        })
+        Some(
+            match format.strip_prefix(['<', '=', '@']).unwrap_or(format) {
+                "?" => Number::Bool,
+                "b" => Number::I8,
+                "B" => Number::U8,
+                "h" => Number::I16,
+                "H" => Number::U16,
+                "i" => Number::I32,
+                "I" => Number::U32,
+                "l" | "q" => Number::I64,
+                "L" | "Q" => Number::U64,
+                "f" => Number::F32,
+                "d" => Number::F64,
+                _ => return None,
+            },
+        )
     }
 
     /// Bytes of one.

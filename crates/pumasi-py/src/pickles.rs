@@ -46,11 +46,7 @@ pub fn prepare<'h>(heap: &'h Heap, value: &Bound<'_, PyAny>) -> PyResult<Prepare
     heap.prepare_pickle(&framed, &edges).or_raise()
 }
 
-fn frame(
-    name: &str,
-    pickle: &PyUntypedBuffer,
-    buffers: &[PyUntypedBuffer],
-) -> PyResult<Vec<u8>> {
+fn frame(name: &str, pickle: &PyUntypedBuffer, buffers: &[PyUntypedBuffer]) -> PyResult<Vec<u8>> {
     let count = u16::try_from(buffers.len())
         .map_err(|_| PyValueError::new_err("a value with more than 65535 large buffers"))?;
     // A name is for people: one that long is cut, at a character.
@@ -60,9 +56,8 @@ fn frame(
     }
     let name = &name.as_bytes()[..shown];
     let lengths: usize = buffers.iter().map(|b| b.len_bytes() + ALIGN).sum();
-    let mut out = Vec::with_capacity(
-        HEADER + 8 * buffers.len() + name.len() + pickle.len_bytes() + lengths,
-    );
+    let mut out =
+        Vec::with_capacity(HEADER + 8 * buffers.len() + name.len() + pickle.len_bytes() + lengths);
     out.extend_from_slice(&(name.len() as u16).to_le_bytes());
     out.extend_from_slice(&count.to_le_bytes());
     out.extend_from_slice(&(pickle.len_bytes() as u64).to_le_bytes());
@@ -97,7 +92,8 @@ fn append(out: &mut Vec<u8>, buffer: &PyUntypedBuffer) {
 /// The value of a stored pickle.
 pub fn load<'py>(py: Python<'py>, framed: &[u8]) -> PyResult<Bound<'py, PyAny>> {
     static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let frame = Frame::parse(framed).ok_or_else(|| CorruptHeap::new_err("a pickle without its frame"))?;
+    let frame =
+        Frame::parse(framed).ok_or_else(|| CorruptHeap::new_err("a pickle without its frame"))?;
     let loads = LOADS.import(py, "pickle", "loads")?;
     let pickle = PyBytes::new(py, &framed[frame.pickle.clone()]);
     if frame.buffers.is_empty() {

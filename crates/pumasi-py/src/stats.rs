@@ -1,6 +1,6 @@
 //! The counters of operations per object: the first listener of the observer seam.
 
-use pumasi::observer::ObjectStats;
+use pumasi::heap::ObjectStats;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

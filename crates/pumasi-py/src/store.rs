@@ -18,12 +18,12 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 
-use pumasi::heap::codec::{self, Item};
 use crate::dict::Dict;
 use crate::errors::OrRaise;
 use crate::list::List;
 use crate::load::Recursion;
 use crate::{keys, pickles};
+use pumasi::heap::codec::{self, Item};
 
 /// What becomes of a plain list or dict that is stored in a shared container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -73,11 +73,7 @@ impl Guard {
     }
 }
 
-fn hold<L: Acquire, R>(
-    lock: &L,
-    py: Python<'_>,
-    f: impl FnOnce() -> PyResult<R>,
-) -> PyResult<R> {
+fn hold<L: Acquire, R>(lock: &L, py: Python<'_>, f: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
     lock.enter(py)?;
     let done = f();
     lock.leave()?;
@@ -146,10 +142,8 @@ impl Numbers {
         debug_assert!(index < self.count);
         // SAFETY: as in `read`.
         unsafe {
-            self.number.write(
-                self.start.as_ptr().add(index * self.number.size()),
-                bits,
-            );
+            self.number
+                .write(self.start.as_ptr().add(index * self.number.size()), bits);
         }
     }
 
@@ -402,8 +396,7 @@ fn exchange(
     let numbers = base.numbers()?;
     let py = new.py();
     let (old, new) = (numbers.operand(old)?, numbers.operand(new)?);
-    base.guard
-        .exclude(py, || numbers.exchange(index, old, new))
+    base.guard.exclude(py, || numbers.exchange(index, old, new))
 }
 
 /// A ctypes array and the lock which its accesses take.
@@ -481,8 +474,7 @@ impl TypedArray {
             let bits = base.guard.exclude(py, || numbers.read(place))?;
             return numbers.number.to_python(py, bits);
         }
-        base.guard
-            .hold(py, || base.object.bind(py).get_item(key))
+        base.guard.hold(py, || base.object.bind(py).get_item(key))
     }
 
     #[inline]

@@ -9,7 +9,10 @@ use pumasi::containers::Part;
 use pumasi::heap::value::Fetch;
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
-use pyo3::types::{PyDictItems, PyDictKeys, PyFrozenSet, PyMapping, PyList, PyMappingProxy, PySet, PyString, PyTuple};
+use pyo3::types::{
+    PyDictItems, PyDictKeys, PyFrozenSet, PyList, PyMapping, PyMappingProxy, PySet, PyString,
+    PyTuple,
+};
 
 use crate::dict::DictBase;
 use crate::list::{not_implemented, truth};
@@ -194,9 +197,7 @@ fn other_set<'py>(other: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny
     if let Ok(view) = other.cast::<DictView>() {
         return Ok(view.get().set(other.py())?.map(Bound::into_any));
     }
-    if other.cast::<PyDictKeys>().is_ok()
-        || other.cast::<PyDictItems>().is_ok()
-    {
+    if other.cast::<PyDictKeys>().is_ok() || other.cast::<PyDictItems>().is_ok() {
         let set = PySet::empty(other.py())?;
         set.call_method1("update", (other,))?;
         return Ok(Some(set.into_any()));
@@ -245,9 +246,10 @@ impl DictView {
         match (slf.get().set(slf.py())?, other_set(other)?) {
             (Some(own), Some(other)) => own.rich_compare(other, op),
             // Views of values compare by identity, as the builtin's do.
-            (None, _) if matches!(op, CompareOp::Eq | CompareOp::Ne) => {
-                Ok(truth(slf.py(), slf.is(other) == matches!(op, CompareOp::Eq)))
-            }
+            (None, _) if matches!(op, CompareOp::Eq | CompareOp::Ne) => Ok(truth(
+                slf.py(),
+                slf.is(other) == matches!(op, CompareOp::Eq),
+            )),
             _ => Ok(not_implemented(slf.py())),
         }
     }
@@ -307,6 +309,9 @@ impl DictView {
 
     fn __repr__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
         let shown = self.plain(py)?.repr()?;
-        Ok(PyString::new(py, &format!("{}({shown})", self.gives.name())))
+        Ok(PyString::new(
+            py,
+            &format!("{}({shown})", self.gives.name()),
+        ))
     }
 }
