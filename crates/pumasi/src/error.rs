@@ -10,6 +10,28 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// The result of every fallible function of this crate.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
 
+/// The result of a function on the hot path: its error is one pointer, so that a success comes
+/// back in registers. `?` turns it into an [`Error`] at the public face.
+pub(crate) type Fast<T> = core::result::Result<T, Fault>;
+
+/// An [`Error`] on its way out.
+#[derive(Debug)]
+pub(crate) struct Fault(Box<Error>);
+
+impl From<Error> for Fault {
+    #[cold]
+    fn from(error: Error) -> Fault {
+        Fault(Box::new(error))
+    }
+}
+
+impl From<Fault> for Error {
+    #[cold]
+    fn from(fault: Fault) -> Error {
+        *fault.0
+    }
+}
+
 /// What can go wrong with a shared object.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

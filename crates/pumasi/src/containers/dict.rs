@@ -26,14 +26,15 @@ use crate::containers::key::Key;
 use crate::containers::list::{release, replace_cell};
 use crate::containers::locked::{is_locked, lock_container, unlock_container};
 use crate::containers::snapshot::Snapshot;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fast, Result};
 use crate::heap::cell::{Cell, Tag};
+use crate::heap::held::Held;
 use crate::heap::layout::{COPY_LIMIT, O_AUX, O_ROOT};
 use crate::heap::log::Action;
 use crate::heap::node::{
     Form, N_LENGTH, NewNode, TABLE_ENTRIES, TABLE_ENTRY, TABLE_INDEX, TABLE_LIVE, TABLE_TAIL,
 };
-use crate::heap::object::{Held, Kind, ObjectRef};
+use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::value::{Fetch, Prepared};
 use crate::heap::{Heap, Local};
 use crate::observer::Op;
@@ -140,7 +141,7 @@ impl<H: Host> RawDict<H> {
     }
 
     #[inline(always)]
-    fn enter(&self, op: Op, section: &'static str) -> Result<Held<'_, H>> {
+    fn enter(&self, op: Op, section: &'static str) -> Fast<Held<'_, H>> {
         self.heap().enter(&self.object, op, section)
     }
 
@@ -168,15 +169,22 @@ impl<H: Host> RawDict<H> {
     ///
     /// # Errors
     /// As [`RawDict::len`].
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, key: &Key<'_>, out: &mut Fetch<H>) -> Result<Option<Cell>> {
+        // The empty cell stands for no value on the way, so that it comes back in registers.
+        let cell = self.get_fast(key, out)?;
+        Ok((cell != Cell::EMPTY).then_some(cell))
+    }
+
+    #[inline]
+    fn get_fast(&self, key: &Key<'_>, out: &mut Fetch<H>) -> Fast<Cell> {
         let held = self.enter(Op::Get, "dict.get")?;
         let table = table(&held)?;
         let Some(entry) = find(&held, table, key)? else {
-            return Ok(None);
+            return Ok(Cell::EMPTY);
         };
         let cell = Cell(held.heap.get(entry + 24));
-        held.heap.fetch(held.local, entry, cell, out).map(Some)
+        held.heap.fetch(held.local, entry, cell, out)
     }
 
     /// Whether the key is there.
@@ -305,13 +313,23 @@ impl<H: Host> RawDict<H> {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], and as [`RawDict::len`]; the values stay with the caller.
-    #[inline]
+    #[inline(always)]
     pub fn insert(
+        &self,
+        key: &Key<'_>,
+        original: Option<&mut Prepared<'_, H>>,
+        value: &mut Prepared<'_, H>,
+    ) -> Result<()> {
+        Ok(self.insert_fast(key, original, value)?)
+    }
+
+    #[inline]
+    fn insert_fast(
         &self,
         key: &Key<'_>,
         mut original: Option<&mut Prepared<'_, H>>,
         value: &mut Prepared<'_, H>,
-    ) -> Result<()> {
+    ) -> Fast<()> {
         loop {
             let mut held = self.enter(Op::Set, "dict.set")?;
             let table = table(&held)?;
@@ -341,7 +359,7 @@ impl<H: Host> RawDict<H> {
             let table = table(&held)?;
             if let Some(entry) = find(&held, table, key)? {
                 let cell = Cell(held.heap.get(entry + 24));
-                return held.heap.fetch(held.local, entry, cell, out).map(Some);
+                return Ok(Some(held.heap.fetch(held.local, entry, cell, out)?));
             }
             if self.insert_new(held, key, original.as_deref_mut(), value)? {
                 return Ok(None);
@@ -558,7 +576,7 @@ impl<H: Host> RawDict<H> {
 // ---- the table ---------------------------------------------------------------------------------
 
 #[inline(always)]
-fn table<H: Host>(held: &Held<'_, H>) -> Result<Table> {
+fn table<H: Host>(held: &Held<'_, H>) -> Fast<Table> {
     let off = held.root()?.off;
     let (form, entries) = held.heap.node(off)?;
     let (used, bits) = (
@@ -566,7 +584,7 @@ fn table<H: Host>(held: &Held<'_, H>) -> Result<Table> {
         held.heap.get(off + TABLE_INDEX),
     );
     if form != Form::Table || used > entries || bits > 40 || entries != capacity(bits) {
-        return Err(Error::corrupt(off, "not a table"));
+        return Err(Error::corrupt(off, "not a table").into());
     }
     Ok(Table {
         off,
@@ -579,7 +597,7 @@ fn table<H: Host>(held: &Held<'_, H>) -> Result<Table> {
 
 /// The offset of the key's entry.
 #[inline(always)]
-fn find<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) -> Result<Option<u64>> {
+fn find<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) -> Fast<Option<u64>> {
     let hash = key.hash();
     let mut slot = hash & table.mask;
     for _ in 0..=table.mask {
@@ -602,7 +620,7 @@ fn find<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) -> Result<Opti
 }
 
 #[inline(always)]
-fn same_key<H: Host>(held: &Held<'_, H>, entry: u64, key: &Key<'_>) -> Result<bool> {
+fn same_key<H: Host>(held: &Held<'_, H>, entry: u64, key: &Key<'_>) -> Fast<bool> {
     let cell = Cell(held.heap.get(entry + 8));
     match key.inline() {
         Some(inline) => Ok(cell == inline),
@@ -615,10 +633,10 @@ fn same_key<H: Host>(held: &Held<'_, H>, entry: u64, key: &Key<'_>) -> Result<bo
 
 /// How many entries live.
 #[inline(always)]
-fn live<H: Host>(held: &Held<'_, H>, table: Table) -> Result<u64> {
+fn live<H: Host>(held: &Held<'_, H>, table: Table) -> Fast<u64> {
     let live = held.heap.get(table.off + TABLE_LIVE);
     if live > table.used {
-        return Err(Error::corrupt(table.off, "more live entries than entries"));
+        return Err(Error::corrupt(table.off, "more live entries than entries").into());
     }
     Ok(live)
 }
@@ -711,7 +729,7 @@ fn index_word(hash: u64, entry: u64) -> u64 {
 }
 
 #[inline(always)]
-fn free_slot<H: Host>(heap: &Heap<H>, index: u64, mask: u64, hash: u64) -> Result<u64> {
+fn free_slot<H: Host>(heap: &Heap<H>, index: u64, mask: u64, hash: u64) -> Fast<u64> {
     let mut slot = hash & mask;
     for _ in 0..=mask {
         let at = index + slot * 8;
@@ -720,7 +738,7 @@ fn free_slot<H: Host>(heap: &Heap<H>, index: u64, mask: u64, hash: u64) -> Resul
         }
         slot = (slot + 1) & mask;
     }
-    Err(Error::corrupt(index, "an index without a free slot"))
+    Err(Error::corrupt(index, "an index without a free slot").into())
 }
 
 #[inline]
@@ -809,20 +827,19 @@ fn prepare_number<H: Host>(heap: &Heap<H>, n: Number) -> Result<Prepared<'_, H>>
 }
 
 #[inline(always)]
-fn sum<H: Host>(held: &Held<'_, H>, cell: Cell, n: Number) -> Result<Number> {
+fn sum<H: Host>(held: &Held<'_, H>, cell: Cell, n: Number) -> Fast<Number> {
     if let (Tag::Int, Number::Int(n)) = (cell.tag(), n) {
         // 60 bits and 64 bits can overflow 64.
-        return cell
-            .as_int()
-            .checked_add(n)
-            .map(Number::Int)
-            .ok_or(Error::NotANumber);
+        return match cell.as_int().checked_add(n) {
+            Some(sum) => Ok(Number::Int(sum)),
+            None => Err(Error::NotANumber.into()),
+        };
     }
     sum_slowly(held, cell, n)
 }
 
 #[cold]
-fn sum_slowly<H: Host>(held: &Held<'_, H>, cell: Cell, n: Number) -> Result<Number> {
+fn sum_slowly<H: Host>(held: &Held<'_, H>, cell: Cell, n: Number) -> Fast<Number> {
     let old = match cell {
         Cell::FALSE => Number::Int(0),
         Cell::TRUE => Number::Int(1),
@@ -839,7 +856,7 @@ fn sum_slowly<H: Host>(held: &Held<'_, H>, cell: Cell, n: Number) -> Result<Numb
                 let bytes: [u8; 8] = out.bytes().try_into().map_err(|_| Error::NotANumber)?;
                 Number::Int(i64::from_le_bytes(bytes))
             }
-            _ => return Err(Error::NotANumber),
+            _ => return Err(Error::NotANumber.into()),
         },
     };
     let float = |n| match n {
@@ -849,7 +866,7 @@ fn sum_slowly<H: Host>(held: &Held<'_, H>, cell: Cell, n: Number) -> Result<Numb
     };
     match (old, n) {
         (Number::Int(a), Number::Int(b)) => {
-            a.checked_add(b).map(Number::Int).ok_or(Error::NotANumber)
+            Ok(a.checked_add(b).map(Number::Int).ok_or(Error::NotANumber)?)
         }
         (a, b) => Ok(Number::Float(float(a) + float(b))),
     }

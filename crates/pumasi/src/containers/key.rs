@@ -14,7 +14,7 @@
 //! | tuple | `Tuple`, the forms of its items |
 //! | anything else that has a form | `Typed`, bytes that the language's binding makes |
 
-use crate::error::Result;
+use crate::error::Fast;
 use crate::heap::cell::{Cell, Tag};
 use crate::heap::layout::B_META;
 use crate::heap::{Heap, hash};
@@ -113,7 +113,7 @@ impl<'k> Key<'k> {
 
 impl<H: Host> Heap<H> {
     /// Whether the value that a cell leads to has these bytes. Its container is locked.
-    pub(crate) fn value_equals(&self, cell: Cell, bytes: &[u8]) -> Result<bool> {
+    pub(crate) fn value_equals(&self, cell: Cell, bytes: &[u8]) -> Fast<bool> {
         let block = self.resolve(cell)?;
         if cell.tag() == Tag::Float {
             return Ok(self.get(block.off + B_META).to_le_bytes() == bytes);

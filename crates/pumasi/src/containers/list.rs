@@ -22,13 +22,14 @@ use core::time::Duration;
 use crate::containers::locked::{is_locked, lock_container, unlock_container};
 use crate::containers::slice::{Slice, Span, index};
 use crate::containers::snapshot::Snapshot;
-use crate::error::{Error, Result};
+use crate::error::{Error, Fast, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::Cell;
+use crate::heap::held::Held;
 use crate::heap::layout::O_ROOT;
 use crate::heap::log::Action;
 use crate::heap::node::{DIR_ENTRIES, DIR_LEAVES, Form, LEAF_CELLS, N_LENGTH, NewNode};
-use crate::heap::object::{Held, Kind, ObjectRef};
+use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::value::{Fetch, Prepared};
 use crate::heap::{Heap, Local};
 use crate::observer::Op;
@@ -110,7 +111,7 @@ impl<H: Host> RawList<H> {
     }
 
     #[inline(always)]
-    fn enter(&self, op: Op, section: &'static str) -> Result<Held<'_, H>> {
+    fn enter(&self, op: Op, section: &'static str) -> Fast<Held<'_, H>> {
         self.heap().enter(&self.object, op, section)
     }
 
@@ -137,11 +138,18 @@ impl<H: Host> RawList<H> {
     ///
     /// # Errors
     /// [`Error::IndexOutOfRange`], and as [`RawList::len`].
-    #[inline]
+    #[inline(always)]
     pub fn get(&self, i: isize, out: &mut Fetch<H>) -> Result<Cell> {
+        Ok(self.get_fast(i, out)?)
+    }
+
+    #[inline]
+    fn get_fast(&self, i: isize, out: &mut Fetch<H>) -> Fast<Cell> {
         let held = self.enter(Op::Get, "list.get")?;
         let root = root(&held)?;
-        let i = index(i, root.len).ok_or(Error::IndexOutOfRange { what: "list" })?;
+        let Some(i) = index(i, root.len) else {
+            return Err(Error::IndexOutOfRange { what: "list" }.into());
+        };
         let at = locate(&held, root, i)?.cell;
         held.heap
             .fetch(held.local, at, Cell(held.heap.get(at)), out)
@@ -208,11 +216,16 @@ impl<H: Host> RawList<H> {
     ///
     /// # Errors
     /// [`Error::IndexOutOfRange`], and as [`RawList::len`]; `value` stays with the caller.
-    #[inline]
+    #[inline(always)]
     pub fn set(&self, i: isize, value: &mut Prepared<'_, H>) -> Result<()> {
+        Ok(self.set_fast(i, value)?)
+    }
+
+    #[inline]
+    fn set_fast(&self, i: isize, value: &mut Prepared<'_, H>) -> Fast<()> {
         let mut held = self.enter(Op::Set, "list.set")?;
         let root = root(&held)?;
-        let i = index(i, root.len).ok_or(Error::IndexOutOfRange {
+        let i = index(i, root.len).ok_or_else(|| Error::IndexOutOfRange {
             what: "list assignment",
         })?;
         let at = locate(&held, root, i)?.cell;
@@ -233,20 +246,25 @@ impl<H: Host> RawList<H> {
             });
         }
         let root = root(&held)?;
-        let i = index(i, root.len).ok_or(Error::IndexOutOfRange {
+        let i = index(i, root.len).ok_or_else(|| Error::IndexOutOfRange {
             what: "list assignment",
         })?;
         let at = locate(&held, root, i)?.cell;
         held.changed();
-        replace_cell(&mut held, at, value)
+        Ok(replace_cell(&mut held, at, value)?)
     }
 
     /// Adds an item at the end.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], and as [`RawList::len`]; `value` stays with the caller.
-    #[inline]
+    #[inline(always)]
     pub fn push(&self, value: &mut Prepared<'_, H>) -> Result<()> {
+        Ok(self.push_fast(value)?)
+    }
+
+    #[inline]
+    fn push_fast(&self, value: &mut Prepared<'_, H>) -> Fast<()> {
         let mut held = self.enter(Op::Append, "list.push")?;
         let root = root(&held)?;
         let off = root.block.off;
@@ -262,7 +280,7 @@ impl<H: Host> RawList<H> {
             value.stored();
             return Ok(());
         }
-        grow(&mut held, root, value)
+        Ok(grow(&mut held, root, value)?)
     }
 
     /// Takes the item at `i` out.
@@ -277,7 +295,7 @@ impl<H: Host> RawList<H> {
                 what: "pop from empty list",
             });
         }
-        let i = index(i, root.len).ok_or(Error::IndexOutOfRange { what: "pop" })?;
+        let i = index(i, root.len).ok_or_else(|| Error::IndexOutOfRange { what: "pop" })?;
         let place = locate(&held, root, i)?;
         let cell = Cell(held.heap.get(place.cell));
         held.heap.fetch(held.local, place.cell, cell, out)?;
@@ -403,7 +421,7 @@ impl<H: Host> RawList<H> {
     pub fn remove(&self, i: isize) -> Result<()> {
         let mut held = self.enter(Op::Remove, "list.remove")?;
         let root = root(&held)?;
-        let i = index(i, root.len).ok_or(Error::IndexOutOfRange {
+        let i = index(i, root.len).ok_or_else(|| Error::IndexOutOfRange {
             what: "list assignment",
         })?;
         let place = locate(&held, root, i)?;
@@ -590,12 +608,12 @@ impl Place {
 // ---- finding -----------------------------------------------------------------------------------
 
 #[inline(always)]
-fn root<H: Host>(held: &Held<'_, H>) -> Result<Root> {
+fn root<H: Host>(held: &Held<'_, H>) -> Fast<Root> {
     let block = held.root()?;
     let (form, capacity) = held.heap.node(block.off)?;
     let len = held.heap.get(block.off + N_LENGTH);
     if form == Form::Leaf && len > capacity {
-        return Err(Error::corrupt(block.off, "a list longer than its leaf"));
+        return Err(Error::corrupt(block.off, "a list longer than its leaf").into());
     }
     Ok(Root {
         block,
@@ -607,7 +625,7 @@ fn root<H: Host>(held: &Held<'_, H>) -> Result<Root> {
 
 /// Where position `i`, which is below the length, is.
 #[inline(always)]
-fn locate<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Result<Place> {
+fn locate<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Fast<Place> {
     if root.form == Form::Leaf {
         return Ok(Place {
             cell: root.block.off + LEAF_CELLS + i * 8,
@@ -619,16 +637,16 @@ fn locate<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Result<Place> {
     locate_leaf(held, root, i)
 }
 
-fn leaves<H: Host>(held: &Held<'_, H>, root: Root) -> Result<u64> {
+fn leaves<H: Host>(held: &Held<'_, H>, root: Root) -> Fast<u64> {
     let n = held.heap.get(root.block.off + DIR_LEAVES);
     if root.form != Form::Directory || n == 0 || n > root.capacity {
-        return Err(Error::corrupt(root.block.off, "not a directory of leaves"));
+        return Err(Error::corrupt(root.block.off, "not a directory of leaves").into());
     }
     Ok(n)
 }
 
 #[inline(never)]
-fn locate_leaf<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Result<Place> {
+fn locate_leaf<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Fast<Place> {
     let n = leaves(held, root)?;
     let entries = root.block.off + DIR_ENTRIES;
     let start = |leaf: u64| held.heap.get(entries + leaf * 16);
@@ -662,10 +680,7 @@ fn locate_leaf<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Result<Place>
         .resolve(Cell(held.heap.get(entries + low * 16 + 8)))?;
     let (form, capacity) = held.heap.node(leaf.off)?;
     if form != Form::Leaf || first > i || i >= end || end - first > capacity {
-        return Err(Error::corrupt(
-            leaf.off,
-            "a leaf that does not cover its part",
-        ));
+        return Err(Error::corrupt(leaf.off, "a leaf that does not cover its part").into());
     }
     Ok(Place {
         cell: leaf.off + LEAF_CELLS + (i - first) * 8,
@@ -677,7 +692,7 @@ fn locate_leaf<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Result<Place>
 
 /// The cells of the last leaf, how many of them are used, and how many there are.
 #[inline(always)]
-fn last_leaf<H: Host>(held: &Held<'_, H>, root: Root) -> Result<(u64, u64, u64)> {
+fn last_leaf<H: Host>(held: &Held<'_, H>, root: Root) -> Fast<(u64, u64, u64)> {
     if root.form == Form::Leaf {
         return Ok((root.block.off + LEAF_CELLS, root.len, root.capacity));
     }
@@ -686,7 +701,7 @@ fn last_leaf<H: Host>(held: &Held<'_, H>, root: Root) -> Result<(u64, u64, u64)>
     let (form, capacity) = held.heap.node(leaf.off)?;
     let start = held.heap.get(entry);
     if form != Form::Leaf || start > root.len || root.len - start > capacity {
-        return Err(Error::corrupt(leaf.off, "a last leaf that does not fit"));
+        return Err(Error::corrupt(leaf.off, "a last leaf that does not fit").into());
     }
     Ok((leaf.off + LEAF_CELLS, root.len - start, capacity))
 }
@@ -758,7 +773,7 @@ pub(crate) fn replace_cell<H: Host>(
     held: &mut Held<'_, H>,
     at: u64,
     value: &mut Prepared<'_, H>,
-) -> Result<()> {
+) -> Fast<()> {
     let old = Cell(held.heap.get(at));
     let new = value.cell();
     if old.is_inline() && new.is_inline() {
@@ -774,7 +789,7 @@ fn replace_block<H: Host>(
     at: u64,
     old: Cell,
     value: &mut Prepared<'_, H>,
-) -> Result<()> {
+) -> Fast<()> {
     let release = release(held, old)?;
     let new = value.cell().bits();
     match (value.publish(), release) {
@@ -787,7 +802,7 @@ fn replace_block<H: Host>(
 }
 
 /// The action that releases a value, if it needs one.
-pub(crate) fn release<H: Host>(held: &Held<'_, H>, cell: Cell) -> Result<Option<Action>> {
+pub(crate) fn release<H: Host>(held: &Held<'_, H>, cell: Cell) -> Fast<Option<Action>> {
     if cell.is_inline() {
         return Ok(None);
     }

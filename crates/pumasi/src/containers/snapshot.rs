@@ -36,6 +36,8 @@ pub enum ItemRef<'a, H: Host = Real> {
 pub struct Snapshot<H: Host = Real> {
     items: Vec<Item<H>>,
     arena: Vec<u8>,
+    /// The objects that pickles among the items refer to.
+    held: Vec<ObjectRef<H>>,
     /// The version of the container at that moment.
     pub version: u64,
 }
@@ -45,6 +47,7 @@ impl<H: Host> Snapshot<H> {
         Snapshot {
             items: Vec::new(),
             arena: Vec::new(),
+            held: Vec::new(),
             version: 0,
         }
     }
@@ -52,6 +55,7 @@ impl<H: Host> Snapshot<H> {
     pub(crate) fn clear(&mut self) {
         self.items.clear();
         self.arena.clear();
+        self.held.clear();
     }
 
     /// Adds what a fetch under the lock has found.
@@ -71,6 +75,9 @@ impl<H: Host> Snapshot<H> {
             },
         };
         self.items.push(item);
+        if !cell.is_inline() {
+            self.held.append(&mut fetch.held);
+        }
     }
 
     /// Copies the large values out, outside every lock.

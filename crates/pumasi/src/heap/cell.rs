@@ -13,7 +13,7 @@
 //! is enough because whoever holds the cell keeps the block alive; what outlives the holder
 //! (logs, handles, pickles) keeps all 48.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fast};
 use crate::heap::layout::GENERATION;
 
 /// What a cell is.
@@ -198,14 +198,14 @@ impl Cell {
 
     /// Refuses what cannot be a value: read from a damaged heap.
     #[inline(always)]
-    pub(crate) fn check(self, at: u64) -> Result<Cell> {
+    pub(crate) fn check(self, at: u64) -> Fast<Cell> {
         let bad = match Tag::of(self.0) {
             Some(Tag::Special) => self.0 == 0 || self.0 > Cell::TRUE.0,
             Some(Tag::Node) | None => true,
             Some(_) => false,
         };
         if bad {
-            return Err(Error::corrupt(at, "not a value"));
+            return Err(Error::corrupt(at, "not a value").into());
         }
         Ok(self)
     }

@@ -47,6 +47,7 @@ impl<H: Host> Walk<'_, H> {
         }
         match self.heap.resolve(cell) {
             Err(error) => {
+                let error = crate::Error::from(error);
                 self.wrong(format!("{from}: {cell:?}: {error}"));
                 None
             }

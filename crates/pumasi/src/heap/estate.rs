@@ -51,6 +51,14 @@ impl<H: Host> Heap<H> {
             .count()
     }
 
+    /// Settles what the dead have left and gives free memory back to the system; the number of
+    /// bytes given back. Containers that lead to each other in a circle are not found: they stay
+    /// until the heap goes.
+    pub fn collect(&self) -> u64 {
+        self.recover();
+        self.trim()
+    }
+
     /// Settles a few, starting somewhere else each time, so that attaching stays cheap; all of
     /// them once three quarters of the slots are taken.
     pub(crate) fn settle_some(&self) {

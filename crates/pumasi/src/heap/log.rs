@@ -16,7 +16,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fast, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::layout::{LOG_ACTIONS, O_LOG, O_LOG_ACTIONS, O_LOG_AT, O_LOG_CURSOR, O_LOG_VALUE};
@@ -266,10 +266,10 @@ impl<H: Host> Heap<H> {
 
     /// The block that a cell leads to, if it is LIVE and of the cell's generation.
     #[inline]
-    pub(crate) fn resolve(&self, cell: Cell) -> Result<BlockRef> {
+    pub(crate) fn resolve(&self, cell: Cell) -> Fast<BlockRef> {
         let off = cell.offset();
         if off >= self.host().size() {
-            return Err(Error::corrupt(off, "a reference outside the heap"));
+            return Err(Error::corrupt(off, "a reference outside the heap").into());
         }
         let word = self.word(off);
         if word.state() != Some(State::Live) || word.generation() & 0xf_ffff != cell.generation20()
@@ -277,7 +277,8 @@ impl<H: Host> Heap<H> {
             return Err(Error::StaleReference {
                 offset: off,
                 generation: cell.generation20(),
-            });
+            }
+            .into());
         }
         Ok(BlockRef {
             off,

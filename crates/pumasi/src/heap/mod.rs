@@ -6,6 +6,7 @@
 //! - `alloc`: blocks and runs of chunks.
 //! - `lock`: the internal lock of every object.
 //! - `log`: the operation log beside each lock, and what recovery does with it.
+//! - `held`: the way into every operation on an object.
 //! - `object`: headers of shared objects, handles and in-edges, destruction.
 //! - `node`: the blocks that containers are built of, as far as destruction must walk them.
 //! - [`value`]: bringing values in and out.
@@ -23,6 +24,7 @@ pub mod codec;
 pub(crate) mod estate;
 pub mod global;
 pub(crate) mod hash;
+pub(crate) mod held;
 pub mod layout;
 pub(crate) mod lock;
 pub(crate) mod log;
@@ -39,7 +41,7 @@ pub use observe::ObjectStats;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fast, Result};
 use crate::heap::alloc::Allocator;
 use crate::heap::layout::{
     CHUNK_ENTRY, CLASSES, FORMAT, MAGIC, MAX_PARTICIPANTS, PAGE, PARTICIPANT_SIZE, PARTICIPANTS,
@@ -312,14 +314,14 @@ impl<H: Host> Heap<H> {
     /// This process's own state; attaches it first where that has not happened, as in the child
     /// of a fork.
     #[inline(always)]
-    pub(crate) fn local(&self) -> Result<&'static Local> {
+    pub(crate) fn local(&self) -> Fast<&'static Local> {
         let word = self
             .host()
             .private()
             .load(Ordering::Acquire)
             .cast::<Local>();
         if word.is_null() || word == participant::ATTACHING {
-            return self.attach();
+            return Ok(self.attach()?);
         }
         // SAFETY: the word is only ever set to a leaked box of this process (PART-1).
         Ok(unsafe { &*word })
@@ -331,7 +333,8 @@ impl<H: Host> Heap<H> {
     /// # Errors
     /// [`Error::TooManyParticipants`] when every slot is taken by a living process.
     pub fn join(&self) -> Result<()> {
-        self.local().map(|_| ())
+        self.local()?;
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fast, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{Cell, State, Tag};
 use crate::heap::layout::{B_META, O_ROOT};
@@ -96,19 +96,19 @@ impl<H: Host> Heap<H> {
 
     /// Form and capacity of a node.
     #[inline(always)]
-    pub(crate) fn node(&self, off: u64) -> Result<(Form, u64)> {
+    pub(crate) fn node(&self, off: u64) -> Fast<(Form, u64)> {
         let meta = self.get(off + B_META);
         let form = match meta >> 48 {
             16 => Form::Leaf,
             17 => Form::Directory,
             18 => Form::Table,
             19 => Form::Data,
-            _ => return Err(Error::corrupt(off, "not a node")),
+            _ => return Err(Error::corrupt(off, "not a node").into()),
         };
         let capacity = meta & ((1 << 48) - 1);
         // No entry is smaller than a word: this bounds every loop and every product below.
         if capacity > self.host().size() / 8 {
-            return Err(Error::corrupt(off, "an impossible capacity"));
+            return Err(Error::corrupt(off, "an impossible capacity").into());
         }
         Ok((form, capacity))
     }

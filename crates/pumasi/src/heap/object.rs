@@ -16,22 +16,18 @@
 //! If the destroyer dies: the object is DEAD, its lock names the dead, and `estate` goes on.
 
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::hash::OffsetMap;
 use crate::heap::layout::{
-    BUFFER_DATA, MAX_PARTICIPANTS, O_DEATH, O_DEPTH, O_HANDLES, O_LOCK, O_META, O_REFS, O_ROOT,
-    O_THREAD, O_USER, O_VERSION, OBJECT_SIZE, OWNER, SB_OBSERVED,
+    BUFFER_DATA, MAX_PARTICIPANTS, O_HANDLES, O_LOCK, O_META, O_REFS, O_ROOT, O_VERSION,
+    OBJECT_SIZE,
 };
-use crate::heap::lock::{Rule, Taken};
+use crate::heap::lock::Taken;
 use crate::heap::log::Doomed;
-use crate::heap::observe::Pending;
-use crate::heap::participant::Death;
-use crate::heap::{Heap, Local, lock};
-use crate::observer::Op;
+use crate::heap::{Heap, Local};
 use crate::sys::{Host, Real};
 
 /// What a shared object is.
@@ -220,92 +216,6 @@ impl<H: Host> Eq for ObjectRef<H> {}
 impl<H: Host> core::fmt::Debug for ObjectRef<H> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}@{:#x}", self.kind.name(), self.off)
-    }
-}
-
-/// An object whose internal lock is held. Dropping gives the lock up, destroys what the
-/// operation left without a holder, settles the estate of a dead holder it came across, and
-/// tells the observer.
-pub(crate) struct Held<'a, H: Host> {
-    pub(crate) heap: &'a Heap<H>,
-    pub(crate) local: &'static Local,
-    pub(crate) object: u64,
-    pub(crate) doomed: Doomed,
-    estate: u64,
-    told: Option<Pending>,
-}
-
-impl<H: Host> Held<'_, H> {
-    #[inline(always)]
-    pub(crate) fn host(&self) -> &H {
-        self.heap.host()
-    }
-
-    /// The root node.
-    #[inline(always)]
-    pub(crate) fn root(&self) -> Result<BlockRef> {
-        self.heap.resolve(Cell(self.heap.get(self.object + O_ROOT)))
-    }
-
-    /// Raises the version: the operation changes the object.
-    #[inline(always)]
-    pub(crate) fn changed(&self) {
-        let at = self.object + O_VERSION;
-        let version = self.host().load64(at, Ordering::Relaxed);
-        self.host()
-            .store64(at, version.wrapping_add(1), Ordering::Relaxed);
-    }
-
-    pub(crate) fn version(&self) -> u64 {
-        self.host()
-            .load64(self.object + O_VERSION, Ordering::Relaxed)
-    }
-
-    /// Commits through the log; see `log`.
-    #[inline(always)]
-    pub(crate) fn commit(
-        &mut self,
-        at: u64,
-        value: u64,
-        actions: &[crate::heap::log::Action],
-    ) -> Result<()> {
-        self.heap.commit(
-            self.local,
-            self.object,
-            at,
-            value,
-            actions,
-            &mut self.doomed,
-        )
-    }
-}
-
-impl<H: Host> Drop for Held<'_, H> {
-    #[inline]
-    fn drop(&mut self) {
-        if let Some(told) = &mut self.told {
-            told.ticket(self.heap, self.object);
-        }
-        self.heap.give(self.local, self.object + O_LOCK);
-        self.host().section("");
-        if self.estate != 0 || !self.doomed.is_empty() || self.told.is_some() {
-            self.after();
-        }
-    }
-}
-
-impl<H: Host> Held<'_, H> {
-    #[cold]
-    #[inline(never)]
-    fn after(&mut self) {
-        let doomed = core::mem::take(&mut self.doomed);
-        self.heap.destroy_all(self.local, doomed);
-        if self.estate != 0 {
-            self.heap.settle(self.estate);
-        }
-        if let Some(told) = self.told.take() {
-            told.after(self.heap);
-        }
     }
 }
 
@@ -526,176 +436,6 @@ impl<H: Host> Heap<H> {
         // The lock goes with the block: the next user of the header zeroes it.
         self.free(local, BlockRef { off, generation });
         self.host().section("");
-    }
-
-    // ---- entering --------------------------------------------------------------------------
-
-    /// Takes the internal lock of an object for one operation, once no other holds its
-    /// `locked()`.
-    ///
-    /// # Errors
-    /// [`Error::StaleReference`]; [`Error::WouldBlock`] under `without_waiting`; what the
-    /// caller's check says.
-    #[inline]
-    pub(crate) fn enter<'a>(
-        &'a self,
-        object: &ObjectRef<H>,
-        op: Op,
-        section: &'static str,
-    ) -> Result<Held<'a, H>> {
-        let local = self.local()?;
-        let told = if self.host().load64(SB_OBSERVED, Ordering::Relaxed) == 0 {
-            None
-        } else {
-            Pending::before(self, object.off, op)
-        };
-        let mut estate = 0;
-        loop {
-            let mut contended = false;
-            if !self.try_take(local, object.off + O_LOCK) {
-                contended = true;
-                estate = self.take_slowly(local, object.off)?;
-            }
-            self.host().section(section);
-            let mut held = Held {
-                heap: self,
-                local,
-                object: object.off,
-                doomed: Doomed::new(),
-                estate,
-                told: None,
-            };
-            if self.word(object.off) != BlockWord::live(object.generation) {
-                return Err(Error::StaleReference {
-                    offset: object.off,
-                    generation: object.generation,
-                });
-            }
-            let user = self.host().load32(object.off + O_USER, Ordering::Relaxed);
-            if user & OWNER == 0 || self.holds_user(local, object.off, user) {
-                held.told = told;
-                if contended && let Some(told) = &mut held.told {
-                    told.contended();
-                }
-                return Ok(held);
-            }
-            drop(held);
-            estate = 0;
-            self.wait_for_user(local, object.off)?;
-        }
-    }
-
-    /// Waits until every operation that has the internal lock is done.
-    pub(crate) fn drain(&self, object: &ObjectRef<H>) -> Result<()> {
-        lock::waiting(|| self.enter(object, Op::Wait, "drain")).map(drop)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn take_slowly(&self, local: &'static Local, off: u64) -> Result<u64> {
-        match self.take_contended(local, off + O_LOCK, None, Rule::Internal)? {
-            Taken::FromDead(slot, _) => {
-                let mut doomed = Doomed::new();
-                self.settle_log(local, off, &mut doomed);
-                // What the dead had removed is destroyed with its estate: `settle` looks at
-                // every object.
-                Ok(slot)
-            }
-            _ => Ok(0),
-        }
-    }
-
-    // ---- the user's lock -------------------------------------------------------------------
-
-    #[inline]
-    pub(crate) fn holds_user(&self, local: &Local, off: u64, word: u32) -> bool {
-        word & OWNER == local.token
-            && self.host().load32(off + O_THREAD, Ordering::Relaxed) == self.host().thread()
-    }
-
-    #[cold]
-    fn wait_for_user(&self, local: &Local, off: u64) -> Result<()> {
-        if !lock::waiting_allowed() {
-            return Err(Error::WouldBlock);
-        }
-        match self.take_contended(local, off + O_USER, None, Rule::Free)? {
-            Taken::FromDead(_, death) => self.note_death(off, death),
-            _ => {}
-        }
-        self.give(local, off + O_USER);
-        Ok(())
-    }
-
-    /// Leaves word for the next owner of the user lock that its last one died.
-    pub(crate) fn note_death(&self, off: u64, death: Death) {
-        let signal = death.signal.unwrap_or(0).cast_unsigned();
-        let word = (u64::from(signal) << 32) | u64::from(death.pid);
-        // A death of an unknown process is a death all the same.
-        let word = if word == 0 { 1 << 63 } else { word };
-        self.host().store64(off + O_DEATH, word, Ordering::Release);
-    }
-
-    /// Takes that word away.
-    pub(crate) fn take_death(&self, off: u64) -> Option<Death> {
-        let word = self.get(off + O_DEATH);
-        if word == 0 {
-            return None;
-        }
-        self.host().store64(off + O_DEATH, 0, Ordering::Release);
-        Some(Death {
-            pid: word as u32,
-            signal: Some(((word >> 32) & 0x7fff_ffff) as i32).filter(|&s| s != 0),
-        })
-    }
-
-    /// Takes a re-entrant user lock; `None` on a timeout.
-    pub(crate) fn take_user(
-        &self,
-        object: &ObjectRef<H>,
-        timeout: Option<Duration>,
-        rule: Rule,
-    ) -> Result<Option<Option<Death>>> {
-        let local = self.local()?;
-        let (host, off) = (self.host(), object.off);
-        let word = host.load32(off + O_USER, Ordering::Relaxed);
-        if self.holds_user(local, off, word) {
-            let depth = host.load32(off + O_DEPTH, Ordering::Relaxed);
-            host.store32(off + O_DEPTH, depth.saturating_add(1), Ordering::Relaxed);
-            return Ok(Some(None));
-        }
-        let mut death = None;
-        if !self.try_take(local, off + O_USER) {
-            match self.take_contended(local, off + O_USER, timeout, rule)? {
-                Taken::Ours => {}
-                Taken::FromDead(_, who) => death = Some(who),
-                Taken::TimedOut => return Ok(None),
-            }
-        }
-        host.store32(off + O_THREAD, host.thread(), Ordering::Relaxed);
-        host.store32(off + O_DEPTH, 1, Ordering::Relaxed);
-        if host.load64(off + O_DEATH, Ordering::Relaxed) != 0 {
-            death = death.or(self.take_death(off));
-        }
-        Ok(Some(death))
-    }
-
-    /// Gives a re-entrant user lock up once.
-    pub(crate) fn give_user(&self, object: &ObjectRef<H>, what: &'static str) -> Result<()> {
-        let local = self.local()?;
-        let (host, off) = (self.host(), object.off);
-        let word = host.load32(off + O_USER, Ordering::Relaxed);
-        if !self.holds_user(local, off, word) {
-            return Err(Error::NotHeld { what });
-        }
-        let depth = host.load32(off + O_DEPTH, Ordering::Relaxed);
-        if depth > 1 {
-            host.store32(off + O_DEPTH, depth - 1, Ordering::Relaxed);
-            return Ok(());
-        }
-        host.store32(off + O_THREAD, 0, Ordering::Relaxed);
-        host.store32(off + O_DEPTH, 0, Ordering::Relaxed);
-        self.give(local, off + O_USER);
-        Ok(())
     }
 
     /// Where the data of a buffer object starts.

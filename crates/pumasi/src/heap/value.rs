@@ -14,7 +14,7 @@
 use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Fast, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::layout::{B_BYTES, B_META, COPY_LIMIT, MAX_PARTICIPANTS, PIN_BYTES};
@@ -374,7 +374,7 @@ impl<H: Host> Heap<H> {
         at: u64,
         cell: Cell,
         out: &mut Fetch<H>,
-    ) -> Result<Cell> {
+    ) -> Fast<Cell> {
         let cell = cell.check(at)?;
         if cell.is_inline() {
             return Ok(cell);
@@ -383,7 +383,7 @@ impl<H: Host> Heap<H> {
         Ok(cell)
     }
 
-    fn fetch_block(&self, local: &'static Local, cell: Cell, out: &mut Fetch<H>) -> Result<()> {
+    fn fetch_block(&self, local: &'static Local, cell: Cell, out: &mut Fetch<H>) -> Fast<()> {
         if cell.tag() == Tag::Object {
             out.object = Some(self.handle_of(local, cell)?);
             return Ok(());
@@ -393,7 +393,13 @@ impl<H: Host> Heap<H> {
             out.float = f64::from_bits(self.get(block.off + B_META));
             return Ok(());
         }
-        let (len, pins, bytes, _) = self.value_layout(block.off)?;
+        let (len, pins, bytes, edges) = self.value_layout(block.off)?;
+        out.held.clear();
+        // What a pickle refers to must outlive the pickle until it is read.
+        for at in (0..edges).map(|i| bytes - (i + 1) * 8) {
+            let object = self.handle_of(local, Cell(self.get(at)))?;
+            out.held.push(object);
+        }
         match pins {
             None => {
                 let len = len as usize;
@@ -485,6 +491,8 @@ pub struct Fetch<H: Host = Real> {
     float: f64,
     pinned: Option<Pinned<H>>,
     object: Option<ObjectRef<H>>,
+    /// The objects that the last pickle fetched refers to.
+    pub(crate) held: Vec<ObjectRef<H>>,
     large: Vec<u8>,
 }
 
@@ -504,6 +512,7 @@ impl<H: Host> Fetch<H> {
             float: 0.0,
             pinned: None,
             object: None,
+            held: Vec::new(),
             large: Vec::new(),
         }
     }

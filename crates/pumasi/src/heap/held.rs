@@ -1,0 +1,313 @@
+//! Holding an object: the way into every operation, and the user's lock beside the internal one.
+//!
+//! The fast way is a few loads and one compare-and-swap in, one out; everything else (somebody
+//! waits, somebody died, somebody watches, something is to be destroyed) is kept out of line.
+
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+
+use crate::error::{Error, Fast, Result};
+use crate::heap::alloc::BlockRef;
+use crate::heap::cell::{BlockWord, Cell};
+use crate::heap::layout::{
+    O_DEATH, O_DEPTH, O_LOCK, O_ROOT, O_THREAD, O_USER, O_VERSION, OWNER, SB_OBSERVED,
+};
+use crate::heap::lock::{self, Rule, Taken};
+use crate::heap::log::{Action, Doomed};
+use crate::heap::object::ObjectRef;
+use crate::heap::observe::Pending;
+use crate::heap::participant::Death;
+use crate::heap::{Heap, Local};
+use crate::observer::Op;
+use crate::sys::Host;
+
+/// An object whose internal lock is held. Dropping gives the lock up, destroys what the
+/// operation left without a holder, settles the estate of a dead holder it came across, and
+/// tells the observer.
+pub(crate) struct Held<'a, H: Host> {
+    pub(crate) heap: &'a Heap<H>,
+    pub(crate) local: &'static Local,
+    pub(crate) object: u64,
+    /// What is to do once the lock is given up; most operations leave nothing.
+    later: Option<Box<Later>>,
+}
+
+#[derive(Default)]
+struct Later {
+    doomed: Doomed,
+    /// The slot of a dead holder, or 0.
+    estate: u64,
+    told: Option<Pending>,
+}
+
+impl<H: Host> Held<'_, H> {
+    #[inline(always)]
+    pub(crate) fn host(&self) -> &H {
+        self.heap.host()
+    }
+
+    /// The root node.
+    #[inline(always)]
+    pub(crate) fn root(&self) -> Fast<BlockRef> {
+        self.heap.resolve(Cell(self.heap.get(self.object + O_ROOT)))
+    }
+
+    /// Raises the version: the operation changes the object.
+    #[inline(always)]
+    pub(crate) fn changed(&self) {
+        let at = self.object + O_VERSION;
+        let version = self.host().load64(at, Ordering::Relaxed);
+        self.host()
+            .store64(at, version.wrapping_add(1), Ordering::Relaxed);
+    }
+
+    pub(crate) fn version(&self) -> u64 {
+        self.host()
+            .load64(self.object + O_VERSION, Ordering::Relaxed)
+    }
+
+    /// Commits through the log; see `log`.
+    #[inline(always)]
+    pub(crate) fn commit(&mut self, at: u64, value: u64, actions: &[Action]) -> Result<()> {
+        let mut doomed = Doomed::new();
+        let (heap, object) = (self.heap, self.object);
+        let result = heap.commit(self.local, object, at, value, actions, &mut doomed);
+        if !doomed.is_empty() {
+            self.destroy_later(&mut doomed);
+        }
+        result
+    }
+
+    #[cold]
+    fn destroy_later(&mut self, doomed: &mut Doomed) {
+        self.later.get_or_insert_default().doomed.append(doomed);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn drop_slowly(&mut self, mut later: Box<Later>) {
+        if let Some(told) = &mut later.told {
+            told.ticket(self.heap, self.object);
+        }
+        self.heap.give(self.local, self.object + O_LOCK);
+        self.host().section("");
+        self.heap.destroy_all(self.local, later.doomed);
+        if later.estate != 0 {
+            self.heap.settle(later.estate);
+        }
+        if let Some(told) = later.told {
+            told.after(self.heap);
+        }
+    }
+}
+
+impl<H: Host> Drop for Held<'_, H> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        match self.later.take() {
+            None => {
+                self.heap.give(self.local, self.object + O_LOCK);
+                self.host().section("");
+            }
+            Some(later) => self.drop_slowly(later),
+        }
+    }
+}
+
+impl<H: Host> Heap<H> {
+    /// Takes the internal lock of an object for one operation, once no other holds its
+    /// `locked()`.
+    ///
+    /// # Errors
+    /// [`Error::StaleReference`]; [`Error::WouldBlock`] where this thread may not wait; what the
+    /// caller's check says.
+    #[inline(always)]
+    pub(crate) fn enter<'a>(
+        &'a self,
+        object: &ObjectRef<H>,
+        op: Op,
+        section: &'static str,
+    ) -> Fast<Held<'a, H>> {
+        let (host, off) = (self.host(), object.offset());
+        let local = self.local()?;
+        if host.load64(SB_OBSERVED, Ordering::Relaxed) == 0 && self.try_take(local, off + O_LOCK) {
+            host.section(section);
+            let user = host.load32(off + O_USER, Ordering::Relaxed);
+            if self.word(off) == BlockWord::live(object.generation()) && user & OWNER == 0 {
+                return Ok(Held {
+                    heap: self,
+                    local,
+                    object: off,
+                    later: None,
+                });
+            }
+            self.give(local, off + O_LOCK);
+            host.section("");
+        }
+        self.enter_slowly(local, object, op, section)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn enter_slowly<'a>(
+        &'a self,
+        local: &'static Local,
+        object: &ObjectRef<H>,
+        op: Op,
+        section: &'static str,
+    ) -> Fast<Held<'a, H>> {
+        let off = object.offset();
+        let mut later = Box::<Later>::default();
+        if self.host().load64(SB_OBSERVED, Ordering::Relaxed) != 0 {
+            later.told = Pending::before(self, off, op);
+        }
+        loop {
+            if !self.try_take(local, off + O_LOCK) {
+                later.estate = self.take_slowly(local, off)?;
+                if let Some(told) = &mut later.told {
+                    told.contended();
+                }
+            }
+            self.host().section(section);
+            let mut held = Held {
+                heap: self,
+                local,
+                object: off,
+                later: None,
+            };
+            if self.word(off) != BlockWord::live(object.generation()) {
+                return Err(Error::StaleReference {
+                    offset: off,
+                    generation: object.generation(),
+                }
+                .into());
+            }
+            let user = self.host().load32(off + O_USER, Ordering::Relaxed);
+            if user & OWNER == 0 || self.holds_user(local, off, user) {
+                if later.estate != 0 || later.told.is_some() {
+                    held.later = Some(later);
+                }
+                return Ok(held);
+            }
+            drop(held);
+            if later.estate != 0 {
+                self.settle(core::mem::take(&mut later.estate));
+            }
+            self.wait_for_user(local, off)?;
+        }
+    }
+
+    /// Waits until every operation that has the internal lock is done.
+    pub(crate) fn drain(&self, object: &ObjectRef<H>) -> Result<()> {
+        lock::waiting(|| self.enter(object, Op::Wait, "drain"))?;
+        Ok(())
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn take_slowly(&self, local: &'static Local, off: u64) -> Result<u64> {
+        match self.take_contended(local, off + O_LOCK, None, Rule::Internal)? {
+            Taken::FromDead(slot, _) => {
+                let mut doomed = Doomed::new();
+                self.settle_log(local, off, &mut doomed);
+                // What the dead had removed is destroyed with its estate: `settle` looks at
+                // every object.
+                Ok(slot)
+            }
+            _ => Ok(0),
+        }
+    }
+
+    // ---- the user's lock -------------------------------------------------------------------
+
+    #[inline]
+    pub(crate) fn holds_user(&self, local: &Local, off: u64, word: u32) -> bool {
+        word & OWNER == local.token
+            && self.host().load32(off + O_THREAD, Ordering::Relaxed) == self.host().thread()
+    }
+
+    #[cold]
+    fn wait_for_user(&self, local: &Local, off: u64) -> Result<()> {
+        if !lock::waiting_allowed() {
+            return Err(Error::WouldBlock);
+        }
+        match self.take_contended(local, off + O_USER, None, Rule::Free)? {
+            Taken::FromDead(_, death) => self.note_death(off, death),
+            _ => {}
+        }
+        self.give(local, off + O_USER);
+        Ok(())
+    }
+
+    /// Leaves word for the next owner of the user lock that its last one died.
+    pub(crate) fn note_death(&self, off: u64, death: Death) {
+        let signal = death.signal.unwrap_or(0).cast_unsigned();
+        let word = (u64::from(signal) << 32) | u64::from(death.pid);
+        // A death of an unknown process is a death all the same.
+        let word = if word == 0 { 1 << 63 } else { word };
+        self.host().store64(off + O_DEATH, word, Ordering::Release);
+    }
+
+    /// Takes that word away.
+    pub(crate) fn take_death(&self, off: u64) -> Option<Death> {
+        let word = self.get(off + O_DEATH);
+        if word == 0 {
+            return None;
+        }
+        self.host().store64(off + O_DEATH, 0, Ordering::Release);
+        Some(Death {
+            pid: word as u32,
+            signal: Some(((word >> 32) & 0x7fff_ffff) as i32).filter(|&s| s != 0),
+        })
+    }
+
+    /// Takes a re-entrant user lock; `None` on a timeout.
+    pub(crate) fn take_user(
+        &self,
+        object: &ObjectRef<H>,
+        timeout: Option<Duration>,
+        rule: Rule,
+    ) -> Result<Option<Option<Death>>> {
+        let local = self.local()?;
+        let (host, off) = (self.host(), object.offset());
+        let word = host.load32(off + O_USER, Ordering::Relaxed);
+        if self.holds_user(local, off, word) {
+            let depth = host.load32(off + O_DEPTH, Ordering::Relaxed);
+            host.store32(off + O_DEPTH, depth.saturating_add(1), Ordering::Relaxed);
+            return Ok(Some(None));
+        }
+        let mut death = None;
+        if !self.try_take(local, off + O_USER) {
+            match self.take_contended(local, off + O_USER, timeout, rule)? {
+                Taken::Ours => {}
+                Taken::FromDead(_, who) => death = Some(who),
+                Taken::TimedOut => return Ok(None),
+            }
+        }
+        host.store32(off + O_THREAD, host.thread(), Ordering::Relaxed);
+        host.store32(off + O_DEPTH, 1, Ordering::Relaxed);
+        if host.load64(off + O_DEATH, Ordering::Relaxed) != 0 {
+            death = death.or(self.take_death(off));
+        }
+        Ok(Some(death))
+    }
+
+    /// Gives a re-entrant user lock up once.
+    pub(crate) fn give_user(&self, object: &ObjectRef<H>, what: &'static str) -> Result<()> {
+        let local = self.local()?;
+        let (host, off) = (self.host(), object.offset());
+        let word = host.load32(off + O_USER, Ordering::Relaxed);
+        if !self.holds_user(local, off, word) {
+            return Err(Error::NotHeld { what });
+        }
+        let depth = host.load32(off + O_DEPTH, Ordering::Relaxed);
+        if depth > 1 {
+            host.store32(off + O_DEPTH, depth - 1, Ordering::Relaxed);
+            return Ok(());
+        }
+        host.store32(off + O_THREAD, 0, Ordering::Relaxed);
+        host.store32(off + O_DEPTH, 0, Ordering::Relaxed);
+        self.give(local, off + O_USER);
+        Ok(())
+    }
+}
