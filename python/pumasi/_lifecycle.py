@@ -17,7 +17,7 @@ Leaving twice is harmless.
 import atexit
 import os
 import weakref
-from multiprocessing import util
+from multiprocessing import process, util
 
 from . import _core
 
@@ -48,15 +48,23 @@ def announce() -> None:
 
 def arm() -> None:
     """Make this process enter the heap, and leave it in order when it ends."""
-    announce()
+    # At once, so that every descendant shares the heap, a child of a bare fork too. But a child
+    # which is just being told what it is for shares the heap that it is about to be told of.
+    if not getattr(process.current_process(), "_inheriting", False):
+        announce()
     _arm_finalizer()
     # Also after a fork: the child's `Process` throws away the finalizers it inherited.
-    util.register_after_fork(_anchor, _arm_finalizer)
+    util.register_after_fork(_anchor, _rearm)
     os.register_at_fork(after_in_child=announce)
     atexit.register(_leave_unless_armed)
 
 
-def _arm_finalizer(_anchor: _Anchor | None = None) -> None:
+def _rearm(_anchor: _Anchor) -> None:
+    announce()
+    _arm_finalizer()
+
+
+def _arm_finalizer() -> None:
     global _armed_pid
     _armed_pid = os.getpid()
     util.Finalize(None, _core.leave, exitpriority=_LAST)

@@ -1,20 +1,38 @@
 //! The heap which this process shares with its parent and its children, as users see it.
 
+use std::sync::OnceLock;
+
 use pumasi::Heap as CoreHeap;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::errors::OrRaise;
 
+/// The heap of this process tree, once it is known.
+static DEFAULT: OnceLock<CoreHeap> = OnceLock::new();
+
 /// The heap of this process tree.
 #[inline(always)]
 pub fn default() -> PyResult<&'static CoreHeap> {
-    CoreHeap::global().or_raise()
+    match DEFAULT.get() {
+        Some(heap) => Ok(heap),
+        None => {
+            let heap = CoreHeap::global().or_raise()?;
+            Ok(DEFAULT.get_or_init(|| heap.clone()))
+        }
+    }
 }
 
 /// The heap that a ticket names: one that is open here, or another, which is opened.
+///
+/// A process which has no heap yet takes the first one that it hears of for its own: a child
+/// of a fork server that was started before pumasi was imported has nothing else to go by.
 pub fn of_ticket(py: Python<'_>, ticket: &str) -> PyResult<CoreHeap> {
-    py.detach(|| CoreHeap::attach_ticket(ticket)).or_raise()
+    let heap = py.detach(|| CoreHeap::attach_ticket(ticket)).or_raise()?;
+    if DEFAULT.set(heap.clone()).is_ok() {
+        py.import("pumasi._lifecycle")?.call_method0("announce")?;
+    }
+    Ok(heap)
 }
 
 /// The memory which the processes of a program share; `pumasi.heap` is the one of this process.
@@ -116,7 +134,7 @@ impl Heap {
 #[pyfunction]
 pub fn leave(py: Python<'_>) -> PyResult<()> {
     // A process that never used the heap has nothing to leave.
-    if let Some(heap) = CoreHeap::global_if_open() {
+    if let Some(heap) = DEFAULT.get() {
         py.detach(|| heap.leave());
     }
     Ok(())

@@ -68,8 +68,6 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wait::never_wait_by_default();
-        // Made here, so that every descendant shares it, a child of a bare os.fork() too.
-        heap::default()?;
         module.add("heap", heap::Heap {})?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

@@ -12,7 +12,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
 
-use crate::errors::OrRaise;
+use crate::errors::{CorruptHeap, OrRaise};
 use crate::{block, dict, list, locks, pickles};
 use pumasi::heap::codec::{Item, Reader};
 
@@ -185,14 +185,10 @@ fn item_to_python<'py>(
             let _deeper = Recursion::enter(py)?;
             let mut items = Vec::with_capacity(n);
             for _ in 0..n {
-                let next = reader
-                    .next()
-                    .ok_or_else(|| pumasi::Error::Corrupt {
-                        offset: 0,
-                        what: "a tuple that ends early",
-                    })
-                    .flatten()
-                    .or_raise()?;
+                let next = match reader.next() {
+                    Some(item) => item.or_raise()?,
+                    None => return Err(CorruptHeap::new_err("a tuple that ends early")),
+                };
                 items.push(item_to_python(py, next, reader)?);
             }
             Ok(PyTuple::new(py, items)?.into_any())
