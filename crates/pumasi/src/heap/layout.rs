@@ -17,16 +17,27 @@ pub const PAGE: u64 = 4096;
 
 // ---- superblock: byte offsets of its words -------------------------------------------------
 
+/// [`MAGIC`].
 pub const SB_MAGIC: u64 = 0x00;
+/// [`FORMAT`].
 pub const SB_FORMAT: u64 = 0x08;
+/// The heap's identity, lower half.
 pub const SB_ID_LOW: u64 = 0x10;
+/// The heap's identity, upper half.
 pub const SB_ID_HIGH: u64 = 0x18;
+/// Bytes of the whole memory, the reserve.
 pub const SB_SIZE: u64 = 0x20;
+/// Bytes of a chunk, a power of two from [`PAGE`] up.
 pub const SB_CHUNK_SIZE: u64 = 0x28;
+/// [`MAX_PARTICIPANTS`].
 pub const SB_PARTICIPANTS: u64 = 0x30;
+/// Most bytes of committed chunks; may change at any time.
 pub const SB_LIMIT: u64 = 0x38;
+/// What hashes of this heap's keys are keyed with, first half.
 pub const SB_HASH_KEY0: u64 = 0x40;
+/// What hashes of this heap's keys are keyed with, second half.
 pub const SB_HASH_KEY1: u64 = 0x48;
+/// Inode of the pid namespace whose processes may attach.
 pub const SB_PID_NAMESPACE: u64 = 0x50;
 /// 0 until the creator has written everything above, then 1.
 pub const SB_READY: u64 = 0x58;
@@ -114,7 +125,7 @@ pub const CLASSES: [u64; 22] = [
 /// The class number of a run of whole chunks.
 pub const RUN_CLASS: usize = 63;
 
-/// Value blocks: `word | meta | [pins] | [edge count | edges] | bytes`. `meta = form(8) | length(48)`.
+/// Value blocks: `word | meta | [pins] | [edge count | edges] | bytes`. `meta = form(16) | length(48)`.
 pub const B_META: u64 = 8;
 /// Where the bytes of a small value start.
 pub const B_BYTES: u64 = 16;
