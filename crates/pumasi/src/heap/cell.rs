@@ -147,7 +147,7 @@ impl Cell {
     }
 
     /// What kind of value this is. A pattern that no version of the format writes counts as
-    /// `Special`; [`Cell::check`] refuses it.
+    /// `Special`; `Cell::check` refuses it.
     #[inline(always)]
     pub fn tag(self) -> Tag {
         Tag::of(self.0).unwrap_or(Tag::Special)

@@ -69,7 +69,7 @@ pub(crate) fn find(name: &str, file: &str, line: u32, column: u32) -> Option<&'s
 /// A task and its arguments, ready to be started: what `work::call(..)` returns.
 ///
 /// Nothing runs until it is given to [`Builder::spawn`](crate::process::Builder::spawn) or
-/// [`parallel`](crate::process::parallel).
+/// [`parallel`](crate::process::parallel()).
 #[must_use = "a call runs only when it is spawned"]
 pub struct Call<R> {
     pub(crate) task: &'static Task,

@@ -1,7 +1,7 @@
 //! Where the crate touches the machine: memory that processes share, and the operating system.
 //!
 //! Everything above is written against one trait, [`Host`], so that the same algorithms run on a
-//! real mapping ([`Real`]), in the crash simulator ([`sim`]) and under a model checker. Nothing
+//! real mapping ([`Real`]), in the crash simulator (`sim`) and under a model checker. Nothing
 //! in here knows what the bytes mean.
 
 pub mod fork;
