@@ -44,7 +44,7 @@ def test_what_is_multiprocessings_own() -> None:
         "util",
     ],
 )
-def test_submodules_are_the_standard_librarys(name: str) -> None:
+def test_submodules_are_those_of_the_standard_library(name: str) -> None:
     standard = importlib.import_module(f"multiprocessing.{name}")
     assert importlib.import_module(f"pumasi.{name}") is standard
     assert getattr(pumasi, name) is standard

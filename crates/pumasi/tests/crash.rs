@@ -510,8 +510,7 @@ fn stride() -> u64 {
 }
 
 fn explore_recovery(case: &Case, stage: &Stage, k: u64, allowed: &[Vec<String>]) -> u64 {
-    let mut tried = 0;
-    for j in (k % stride()..).step_by(stride() as usize) {
+    for (tried, j) in (k % stride()..).step_by(stride() as usize).enumerate() {
         let first = copy(&stage.survivor, 3);
         first.host().crash_at(j);
         let done = catch_unwind(AssertUnwindSafe(|| {
@@ -519,11 +518,10 @@ fn explore_recovery(case: &Case, stage: &Stage, k: u64, allowed: &[Vec<String>])
             first.recover();
         }));
         match done {
-            Ok(()) => return tried,
+            Ok(()) => return tried as u64,
             Err(payload) if payload.is::<Crash>() => {}
             Err(other) => std::panic::resume_unwind(other),
         }
-        tried += 1;
         let second = sibling(&first, 4);
         second.join().unwrap();
         second.recover();

@@ -157,7 +157,7 @@ impl<H: Host> RawBuffer<H> {
     }
 
     fn word(&self, at: usize) -> Result<u64> {
-        if at % 8 != 0 {
+        if !at.is_multiple_of(8) {
             return Err(Error::IndexOutOfRange { what: "buffer" });
         }
         self.range(at, 8)

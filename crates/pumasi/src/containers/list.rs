@@ -225,7 +225,7 @@ impl<H: Host> RawList<H> {
     fn set_fast(&self, i: isize, value: &mut Prepared<'_, H>) -> Fast<()> {
         let mut held = self.enter(Op::Set, "list.set")?;
         let root = root(&held)?;
-        let i = index(i, root.len).ok_or_else(|| Error::IndexOutOfRange {
+        let i = index(i, root.len).ok_or(Error::IndexOutOfRange {
             what: "list assignment",
         })?;
         let at = locate(&held, root, i)?.cell;
@@ -246,7 +246,7 @@ impl<H: Host> RawList<H> {
             });
         }
         let root = root(&held)?;
-        let i = index(i, root.len).ok_or_else(|| Error::IndexOutOfRange {
+        let i = index(i, root.len).ok_or(Error::IndexOutOfRange {
             what: "list assignment",
         })?;
         let at = locate(&held, root, i)?.cell;
@@ -295,7 +295,7 @@ impl<H: Host> RawList<H> {
                 what: "pop from empty list",
             });
         }
-        let i = index(i, root.len).ok_or_else(|| Error::IndexOutOfRange { what: "pop" })?;
+        let i = index(i, root.len).ok_or(Error::IndexOutOfRange { what: "pop" })?;
         let place = locate(&held, root, i)?;
         let cell = Cell(held.heap.get(place.cell));
         held.heap.fetch(held.local, place.cell, cell, out)?;
@@ -421,7 +421,7 @@ impl<H: Host> RawList<H> {
     pub fn remove(&self, i: isize) -> Result<()> {
         let mut held = self.enter(Op::Remove, "list.remove")?;
         let root = root(&held)?;
-        let i = index(i, root.len).ok_or_else(|| Error::IndexOutOfRange {
+        let i = index(i, root.len).ok_or(Error::IndexOutOfRange {
             what: "list assignment",
         })?;
         let place = locate(&held, root, i)?;

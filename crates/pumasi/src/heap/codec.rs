@@ -98,7 +98,7 @@ pub fn canonical<R>(item: Item<'_>, f: impl FnOnce(Item<'_>, bool) -> R) -> R {
             }
         }
         Item::Float(float) => canonical_float(float, f),
-        Item::Complex(re, im) if im == 0.0 => canonical_float(re, |item, _| f(item, false)),
+        Item::Complex(re, 0.0) => canonical_float(re, |item, _| f(item, false)),
         Item::Complex(re, im) => {
             // A sum with zero turns -0.0 into 0.0 and leaves everything else alone.
             let (a, b) = (re + 0.0, im + 0.0);

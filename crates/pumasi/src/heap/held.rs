@@ -85,7 +85,7 @@ impl<H: Host> Held<'_, H> {
 
     #[cold]
     #[inline(never)]
-    fn drop_slowly(&mut self, mut later: Box<Later>) {
+    fn drop_slowly(&mut self, mut later: Later) {
         if let Some(told) = &mut later.told {
             told.ticket(self.heap, self.object);
         }
@@ -109,7 +109,7 @@ impl<H: Host> Drop for Held<'_, H> {
                 self.heap.give(self.local, self.object + O_LOCK);
                 self.host().section("");
             }
-            Some(later) => self.drop_slowly(later),
+            Some(later) => self.drop_slowly(*later),
         }
     }
 }
@@ -231,9 +231,10 @@ impl<H: Host> Heap<H> {
         if !lock::waiting_allowed() {
             return Err(Error::WouldBlock);
         }
-        match self.take_contended(local, off + O_USER, None, Rule::Free)? {
-            Taken::FromDead(_, death) => self.note_death(off, death),
-            _ => {}
+        if let Taken::FromDead(_, death) =
+            self.take_contended(local, off + O_USER, None, Rule::Free)?
+        {
+            self.note_death(off, death)
         }
         self.give(local, off + O_USER);
         Ok(())

@@ -236,7 +236,7 @@ impl<H: Host> Heap<H> {
         doomed: &mut Doomed,
     ) -> Result<()> {
         let host = self.host();
-        if start % 8 != 0 || n > host.size() / 8 {
+        if !start.is_multiple_of(8) || n > host.size() / 8 {
             return Err(Error::corrupt(start, "an impossible range of cells"));
         }
         for at in (0..n).map(|i| start + i * 8) {

@@ -145,7 +145,7 @@ impl<H: Host> ObjectRef<H> {
                 word.used,
                 crate::heap::alloc::Use::Small | crate::heap::alloc::Use::Orphan
             )
-            || inside % OBJECT_SIZE != 0
+            || !inside.is_multiple_of(OBJECT_SIZE)
             || inside / OBJECT_SIZE >= heap.blocks_in(0)
             || heap.word(off) != BlockWord::live(generation)
         {

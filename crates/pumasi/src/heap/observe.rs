@@ -155,7 +155,9 @@ impl<H: Host> Heap<H> {
             let Some(kind) = Kind::of(self.get(off + O_META) >> 56) else {
                 return;
             };
-            if stats == 0 || stats >= self.host().size() - COUNTERS * 8 - B_BYTES || stats % 16 != 0
+            if stats == 0
+                || stats >= self.host().size() - COUNTERS * 8 - B_BYTES
+                || !stats.is_multiple_of(16)
             {
                 return;
             }

@@ -19,8 +19,8 @@ pub use crate::heap::lock::{wait_by_default, waiting, with_check, without_waitin
 pub use crate::heap::participant::Death;
 pub use event::RawEvent;
 pub use guarded::{
-    Abandoned, BoundedSemaphore, Event, Guard, Lock, LockError, LockGuard, Permit, RLock, RLockGuard,
-    Semaphore,
+    Abandoned, BoundedSemaphore, Event, Guard, Lock, LockError, LockGuard, Permit, RLock,
+    RLockGuard, Semaphore,
 };
 pub use lock::{Hold, RawLock, RawRLock};
 pub use semaphore::{RawBoundedSemaphore, RawSemaphore};

@@ -53,7 +53,7 @@ impl Real {
     }
 
     fn map(fd: OwnedFd, size: u64) -> Result<Real> {
-        if size == 0 || size % 4096 != 0 {
+        if size == 0 || !size.is_multiple_of(4096) {
             return Err(Error::Unsupported {
                 what: format!("a heap of {size} bytes: the size must be whole pages"),
             });
