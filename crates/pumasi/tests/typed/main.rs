@@ -7,6 +7,7 @@ mod deaths;
 mod dynamic;
 mod locks;
 mod plain;
+mod python;
 mod travel;
 
 pumasi::process::test_support!();

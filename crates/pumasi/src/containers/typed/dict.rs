@@ -8,12 +8,11 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::containers::typed::element::{
-    DictKey, Element, Stored, StoredAs, mismatch, read, read_item,
-};
+use crate::containers::typed::element::mismatch;
 use crate::containers::typed::locked::{self, Lockable, Locked, locked};
-use crate::containers::typed::{Dynamic, handle};
-use crate::containers::{Key, Number, Part, RawDict, Snapshot};
+use crate::containers::typed::stored::{Stored, read, read_item};
+use crate::containers::typed::{Addend, DictIter, DictKey, Dynamic, Element, StoredAs, handle};
+use crate::containers::{Key, Part, RawDict};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::heap::object::ObjectRef;
@@ -192,11 +191,7 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     /// # Errors
     /// See [`Dict`].
     pub fn iter(&self) -> Result<DictIter<K, V>> {
-        Ok(DictIter {
-            snapshot: self.raw.snapshot(Part::Items)?,
-            next: 0,
-            types: PhantomData,
-        })
+        Ok(DictIter::new(self.raw.snapshot(Part::Items)?))
     }
 
     /// A copy of all pairs at one moment, in order of insertion.
@@ -420,106 +415,4 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     }
 
     locked!();
-}
-
-/// The pairs of a dictionary as they were when [`Dict::iter`] was called. Each may be an error,
-/// for it is only now read as a `K` and a `V`.
-pub struct DictIter<K, V> {
-    snapshot: Snapshot,
-    next: usize,
-    types: PhantomData<fn() -> (K, V)>,
-}
-
-impl<K: Element, V: Element> Iterator for DictIter<K, V> {
-    type Item = Result<(K, V)>;
-
-    fn next(&mut self) -> Option<Result<(K, V)>> {
-        let (key, value) = (
-            self.snapshot.get(self.next)?,
-            self.snapshot.get(self.next + 1)?,
-        );
-        self.next += 2;
-        Some(read_item(key).and_then(|key| Ok((key, read_item(value)?))))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = (self.snapshot.len() - self.next) / 2;
-        (left, Some(left))
-    }
-}
-
-impl<K: Element, V: Element> ExactSizeIterator for DictIter<K, V> {}
-impl<K: Element, V: Element> core::iter::FusedIterator for DictIter<K, V> {}
-
-impl<K, V> fmt::Debug for DictIter<K, V> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DictIter")
-            .field("left", &((self.snapshot.len() - self.next) / 2))
-            .finish_non_exhaustive()
-    }
-}
-
-/// A type that [`Dict::add`] adds: `i64`, `u64`, `f64`, and [`Dynamic`] numbers.
-pub trait Addend: Element {
-    #[doc(hidden)]
-    fn number(&self) -> Result<Number>;
-    #[doc(hidden)]
-    fn of_number(number: Number) -> Result<Self>;
-}
-
-impl Addend for i64 {
-    #[inline(always)]
-    fn number(&self) -> Result<Number> {
-        Ok(Number::Int(*self))
-    }
-
-    #[inline(always)]
-    fn of_number(number: Number) -> Result<Self> {
-        i64::made_of(stored(number))
-    }
-}
-
-impl Addend for u64 {
-    fn number(&self) -> Result<Number> {
-        i64::try_from(*self)
-            .map(Number::Int)
-            .map_err(|_| Error::NotANumber)
-    }
-
-    fn of_number(number: Number) -> Result<Self> {
-        u64::made_of(stored(number))
-    }
-}
-
-impl Addend for f64 {
-    fn number(&self) -> Result<Number> {
-        Ok(Number::Float(*self))
-    }
-
-    fn of_number(number: Number) -> Result<Self> {
-        f64::made_of(stored(number))
-    }
-}
-
-impl Addend for Dynamic {
-    fn number(&self) -> Result<Number> {
-        match self {
-            Dynamic::Int(i) => Ok(Number::Int(*i)),
-            Dynamic::Bool(b) => Ok(Number::Int((*b).into())),
-            Dynamic::Float(float) => Ok(Number::Float(*float)),
-            _ => Err(Error::NotANumber),
-        }
-    }
-
-    fn of_number(number: Number) -> Result<Self> {
-        Dynamic::made_of(stored(number))
-    }
-}
-
-#[inline(always)]
-fn stored(number: Number) -> Stored<'static> {
-    match number {
-        Number::Int(i) => Stored::Int(i),
-        Number::Float(float) => Stored::Float(float),
-    }
 }

@@ -2,8 +2,9 @@
 
 use core::fmt;
 
-use crate::containers::typed::element::{Element, Items, Stored, StoredAs, mismatch};
-use crate::containers::typed::{Dict, List};
+use crate::containers::typed::element::mismatch;
+use crate::containers::typed::stored::{Items, Stored};
+use crate::containers::typed::{Dict, Element, List, StoredAs};
 use crate::error::{Error, Result};
 use crate::heap::codec;
 use crate::heap::object::{Kind, ObjectRef};

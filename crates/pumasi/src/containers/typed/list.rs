@@ -7,10 +7,11 @@ use core::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::containers::typed::element::{Element, Stored, StoredAs, mismatch, read, read_item};
+use crate::containers::typed::element::mismatch;
 use crate::containers::typed::locked::{self, Lockable, Locked, locked};
-use crate::containers::typed::{Dynamic, handle};
-use crate::containers::{RawList, Slice, Snapshot};
+use crate::containers::typed::stored::{Stored, read};
+use crate::containers::typed::{Dynamic, Element, ListIter, StoredAs, handle};
+use crate::containers::{RawList, Slice};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::heap::object::ObjectRef;
@@ -430,62 +431,6 @@ impl<T: Element> List<T> {
     }
 
     locked!();
-}
-
-/// The elements of a list as they were when [`List::iter`] was called. Each may be an error, for
-/// it is only now read as a `T`.
-pub struct ListIter<T> {
-    snapshot: Snapshot,
-    next: usize,
-    end: usize,
-    types: PhantomData<fn() -> T>,
-}
-
-impl<T> ListIter<T> {
-    fn new(snapshot: Snapshot) -> Self {
-        ListIter {
-            end: snapshot.len(),
-            snapshot,
-            next: 0,
-            types: PhantomData,
-        }
-    }
-}
-
-impl<T: Element> Iterator for ListIter<T> {
-    type Item = Result<T>;
-
-    fn next(&mut self) -> Option<Result<T>> {
-        let item = self
-            .snapshot
-            .get(self.next)
-            .filter(|_| self.next < self.end)?;
-        self.next += 1;
-        Some(read_item(item))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.end - self.next, Some(self.end - self.next))
-    }
-}
-
-impl<T: Element> DoubleEndedIterator for ListIter<T> {
-    fn next_back(&mut self) -> Option<Result<T>> {
-        let last = self.end.checked_sub(1).filter(|last| *last >= self.next)?;
-        self.end = last;
-        self.snapshot.get(last).map(read_item)
-    }
-}
-
-impl<T: Element> ExactSizeIterator for ListIter<T> {}
-impl<T: Element> core::iter::FusedIterator for ListIter<T> {}
-
-impl<T> fmt::Debug for ListIter<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ListIter")
-            .field("left", &(self.end - self.next))
-            .finish_non_exhaustive()
-    }
 }
 
 fn position(index: usize) -> Result<isize> {

@@ -1,19 +1,24 @@
 //! The containers as Rust programs use them: typed handles over the untyped faces.
 
+mod addend;
 mod array;
 mod dict;
 mod dynamic;
 mod element;
+mod iter;
 mod list;
 mod locked;
 mod plain;
+mod stored;
 mod value;
 
+pub use addend::Addend;
 pub use array::Array;
-pub use dict::{Addend, Dict, DictIter};
+pub use dict::Dict;
 pub use dynamic::{BigInt, Dynamic, Typed};
 pub use element::{DictKey, Element, StoredAs};
-pub use list::{List, ListIter};
+pub use iter::{DictIter, ListIter};
+pub use list::List;
 pub use locked::{Lockable, Locked};
 pub use plain::Arithmetic;
 pub use value::Value;

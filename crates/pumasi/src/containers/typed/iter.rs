@@ -1,0 +1,112 @@
+//! Iterating over what a container held at one moment.
+
+use core::fmt;
+use core::marker::PhantomData;
+
+use crate::containers::Snapshot;
+use crate::containers::typed::Element;
+use crate::containers::typed::stored::read_item;
+use crate::error::Result;
+
+/// The elements of a list as they were when [`List::iter`](crate::List::iter) was called. Each may be an error, for
+/// it is only now read as a `T`.
+pub struct ListIter<T> {
+    snapshot: Snapshot,
+    next: usize,
+    end: usize,
+    types: PhantomData<fn() -> T>,
+}
+
+impl<T> ListIter<T> {
+    pub(super) fn new(snapshot: Snapshot) -> Self {
+        ListIter {
+            end: snapshot.len(),
+            snapshot,
+            next: 0,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<T: Element> Iterator for ListIter<T> {
+    type Item = Result<T>;
+
+    fn next(&mut self) -> Option<Result<T>> {
+        let item = self
+            .snapshot
+            .get(self.next)
+            .filter(|_| self.next < self.end)?;
+        self.next += 1;
+        Some(read_item(item))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.end - self.next, Some(self.end - self.next))
+    }
+}
+
+impl<T: Element> DoubleEndedIterator for ListIter<T> {
+    fn next_back(&mut self) -> Option<Result<T>> {
+        let last = self.end.checked_sub(1).filter(|last| *last >= self.next)?;
+        self.end = last;
+        self.snapshot.get(last).map(read_item)
+    }
+}
+
+impl<T: Element> ExactSizeIterator for ListIter<T> {}
+impl<T: Element> core::iter::FusedIterator for ListIter<T> {}
+
+impl<T> fmt::Debug for ListIter<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ListIter")
+            .field("left", &(self.end - self.next))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The pairs of a dictionary as they were when [`Dict::iter`](crate::Dict::iter) was called. Each may be an error,
+/// for it is only now read as a `K` and a `V`.
+pub struct DictIter<K, V> {
+    snapshot: Snapshot,
+    next: usize,
+    types: PhantomData<fn() -> (K, V)>,
+}
+
+impl<K, V> DictIter<K, V> {
+    pub(super) fn new(snapshot: Snapshot) -> Self {
+        DictIter {
+            snapshot,
+            next: 0,
+            types: PhantomData,
+        }
+    }
+}
+
+impl<K: Element, V: Element> Iterator for DictIter<K, V> {
+    type Item = Result<(K, V)>;
+
+    fn next(&mut self) -> Option<Result<(K, V)>> {
+        let (key, value) = (
+            self.snapshot.get(self.next)?,
+            self.snapshot.get(self.next + 1)?,
+        );
+        self.next += 2;
+        Some(read_item(key).and_then(|key| Ok((key, read_item(value)?))))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        let left = (self.snapshot.len() - self.next) / 2;
+        (left, Some(left))
+    }
+}
+
+impl<K: Element, V: Element> ExactSizeIterator for DictIter<K, V> {}
+impl<K: Element, V: Element> core::iter::FusedIterator for DictIter<K, V> {}
+
+impl<K, V> fmt::Debug for DictIter<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DictIter")
+            .field("left", &((self.snapshot.len() - self.next) / 2))
+            .finish_non_exhaustive()
+    }
+}

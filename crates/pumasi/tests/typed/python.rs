@@ -1,0 +1,155 @@
+//! What Rust stores Python reads, and the other way round.
+//!
+//! Needs a Python in which pumasi is installed, named by `PUMASI_PYTHON`; without it nothing is
+//! tested here, and a line says so.
+
+use std::process::Command;
+
+use pumasi::heap::object::ObjectRef;
+use pumasi::{Dict, Dynamic, Heap, List, Shareable};
+
+use crate::common::tidy;
+
+#[derive(Clone, Copy, Debug, PartialEq, Shareable)]
+#[repr(C)]
+struct Point {
+    x: f64,
+    y: f64,
+}
+
+/// Runs Python lines in a process which joins this heap and has the object as `shared`; what they
+/// print. `None` where there is no such Python.
+fn python(object: &ObjectRef, lines: &str) -> Option<String> {
+    let Some(python) = std::env::var_os("PUMASI_PYTHON") else {
+        eprintln!("not tested: PUMASI_PYTHON names no Python with pumasi");
+        return None;
+    };
+    let ticket = Heap::global().unwrap().ticket();
+    let (offset, generation) = object.token();
+    let class = object.kind().name();
+    let program = format!(
+        "import pumasi\nfrom pumasi._core import dereference\n\
+         shared = pumasi.{class}(dereference({ticket:?}, {offset}, {generation}))\n{lines}"
+    );
+    let done = Command::new(python)
+        .args(["-c", &program])
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success(), "{errors}\n{program}");
+    Some(String::from_utf8(done.stdout).unwrap())
+}
+
+#[test]
+fn python_reads_what_rust_stores() {
+    let _tidy = tidy();
+    let list: List = List::new().unwrap();
+    list.push(Dynamic::None).unwrap();
+    list.push(true).unwrap();
+    list.push(-7).unwrap();
+    list.push(u64::MAX).unwrap();
+    list.push(i128::MIN).unwrap();
+    list.push(2.5).unwrap();
+    list.push('품').unwrap();
+    list.push("a text which is longer than a cell").unwrap();
+    list.push(b"\x00\xff".as_slice()).unwrap();
+    list.push((1, ("a".to_owned(), None::<u8>), 0.5)).unwrap();
+    list.push(Dynamic::Complex(1.0, -2.0)).unwrap();
+    list.push(List::of([1, 2]).unwrap()).unwrap();
+    list.push(Dict::of([("key".to_owned(), 1)]).unwrap())
+        .unwrap();
+    let expected = "[None, True, -7, 18446744073709551615, \
+                    -170141183460469231731687303715884105728, 2.5, '품', \
+                    'a text which is longer than a cell', b'\\x00\\xff', \
+                    (1, ('a', None), 0.5), (1-2j), [1, 2], {'key': 1}]\n";
+    let Some(printed) = python(list.raw().object(), "print(shared.to_plain())") else {
+        return;
+    };
+    assert_eq!(printed, expected);
+
+    // Of a type that only Rust has it says so.
+    list.clear().unwrap();
+    list.push(Point { x: 1.0, y: 2.0 }).unwrap();
+    list.push((Point { x: 1.0, y: 2.0 }, 1)).unwrap();
+    let lines =
+        "for i in 0, 1:\n    try:\n        shared[i]\n    except TypeError as e:\n        print(e)";
+    let printed = python(list.raw().object(), lines).unwrap();
+    assert_eq!(printed.matches("Rust").count(), 2, "{printed}");
+}
+
+#[test]
+fn rust_reads_what_python_stores() {
+    let _tidy = tidy();
+    let list: List = List::new().unwrap();
+    let lines = "shared.extend([None, False, 1 << 62, 1 << 100, -(1 << 63) - 1, 0.1, 'a', 'x' * 2000, \
+                 b'bytes', (1, (2.5, 'b'), ()), 1j, {'n': [1, 2]}, {1, 2}])\nprint(len(shared))";
+    let Some(printed) = python(list.raw().object(), lines) else {
+        return;
+    };
+    assert_eq!(printed, "13\n");
+    let values = list.to_vec().unwrap();
+    let tuple = |items: Vec<Dynamic>| Dynamic::Tuple(items);
+    assert_eq!(
+        values[..11],
+        [
+            Dynamic::None,
+            false.into(),
+            (1i64 << 62).into(),
+            (1u128 << 100).into(),
+            (i128::from(i64::MIN) - 1).into(),
+            0.1.into(),
+            "a".into(),
+            "x".repeat(2000).into(),
+            b"bytes".as_slice().into(),
+            tuple(vec![
+                1.into(),
+                tuple(vec![2.5.into(), "b".into()]),
+                tuple(vec![])
+            ]),
+            Dynamic::Complex(0.0, 1.0),
+        ]
+    );
+    let Dynamic::Dict(nested) = &values[11] else {
+        panic!("{}", values[11]);
+    };
+    let nested = nested.clone().cast::<String, List<i64>>();
+    assert_eq!(nested.get("n").unwrap().unwrap().to_vec().unwrap(), [1, 2]);
+    assert!(matches!(values[12], Dynamic::Opaque(_)), "{}", values[12]);
+}
+
+#[test]
+fn keys_are_the_same_in_both() {
+    let _tidy = tidy();
+    let dict: Dict = Dict::new().unwrap();
+    dict.insert(1, "int").unwrap();
+    dict.insert("a key which is longer than a cell", "text")
+        .unwrap();
+    dict.insert((1, ("x".to_owned(), 2.0)), "tuple").unwrap();
+    dict.insert(u64::MAX, "large").unwrap();
+    dict.insert(0.5, "half").unwrap();
+    dict.insert(b"bytes which are longer".as_slice(), "bytes")
+        .unwrap();
+    dict.insert(Dynamic::None, "none").unwrap();
+    let lines = "assert shared[True] == shared[1.0] == 'int'\n\
+                 assert shared['a key which is longer than a cell'] == 'text'\n\
+                 assert shared[True, ('x', 2)] == 'tuple'\n\
+                 assert shared[(1 << 64) - 1] == 'large'\n\
+                 assert shared[0.5] == shared[0.5 + 0j] == 'half'\n\
+                 assert shared[b'bytes which are longer'] == 'bytes' and shared[None] == 'none'\n\
+                 shared[2.0] = 'two'\n\
+                 shared['n'] = 1\n\
+                 shared.add('n', 2)\n\
+                 print(list(shared.to_plain()))";
+    let Some(printed) = python(dict.raw().object(), lines) else {
+        return;
+    };
+    assert_eq!(
+        printed,
+        "[1, 'a key which is longer than a cell', (1, ('x', 2.0)), 18446744073709551615, 0.5, \
+         b'bytes which are longer', None, 2.0, 'n']\n"
+    );
+    assert_eq!(dict.get(2).unwrap(), Some("two".into()));
+    assert_eq!(dict.add("n", 1.into()).unwrap(), 4.into());
+    let keys = dict.keys().unwrap();
+    assert_eq!(keys[7], Dynamic::Float(2.0));
+}
