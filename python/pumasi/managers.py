@@ -1,5 +1,7 @@
 """Managers: multiprocessing's, without a server process for the types that the heap can hold.
 
+The file is long because each proxy spells out the methods of the standard library's.
+
 `Manager().list()` and its like are objects in the heap behind proxies which behave as the standard
 library's do, to the letter: what is stored in them is a copy, a nested plain list comes back as
 another copy, `==` compares identity, `str` shows the value. (`pumasi.List` and `pumasi.Dict` are

@@ -1,4 +1,5 @@
-//! `Dict`: a dictionary in the heap, with the methods and the exceptions of Python's.
+//! `Dict`: a dictionary in the heap, with the methods and the exceptions of Python's. The file is
+//! long because PyO3 wants all methods of a class, with their docstrings, in one block.
 
 use pumasi::containers::{Number, Part, RawDict, Snapshot};
 use pumasi::heap::object::ObjectRef;

@@ -1,4 +1,5 @@
-//! `List`: a list in the heap, with the methods and the exceptions of Python's.
+//! `List`: a list in the heap, with the methods and the exceptions of Python's. The file is
+//! long because PyO3 wants all methods of a class, with their docstrings, in one block.
 //!
 //! What compares, calls or builds Python objects works on a copy of the values (`Snapshot`) outside
 //! every lock; a change that depends on it is committed only if the list has the same version still.

@@ -1,4 +1,5 @@
-//! Locks, semaphores and events.
+//! Locks, semaphores and events. The file is long because the five classes differ in little more
+//! than their docstrings and would drift apart in five files.
 //!
 //! `acquire` and `release` have multiprocessing's signatures and exceptions. What a death does is
 //! the core's affair; here it becomes a warning, which names the process that died.

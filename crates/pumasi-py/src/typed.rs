@@ -1,4 +1,5 @@
-//! `Value` and `Array`: ctypes objects in the heap, and the lock which their accesses take.
+//! `Value` and `Array`: ctypes objects in the heap, and the lock which their accesses take. The file is
+//! long because both classes share one way of reading and writing every type code.
 //!
 //! Numbers are read and written here; everything else (structures, characters, slices, and what
 //! ctypes refuses, for its own words) goes through the ctypes object, under the same lock.

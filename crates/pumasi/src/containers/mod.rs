@@ -3,10 +3,12 @@
 mod buffer;
 mod dict;
 mod key;
+mod leaves;
 mod list;
 mod locked;
 mod slice;
 mod snapshot;
+mod table;
 mod typed;
 
 pub use buffer::RawBuffer;

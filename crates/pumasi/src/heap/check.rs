@@ -6,8 +6,8 @@
 use std::collections::HashSet;
 
 use crate::heap::Heap;
-use crate::heap::alloc::Use;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
+use crate::heap::chunk::Use;
 use crate::heap::layout::{CLASSES, O_LOCK, O_LOG, O_REFS, O_STATS, OWNER};
 use crate::heap::node::{
     DIR_ENTRIES, DIR_LEAVES, Form, LEAF_CELLS, N_LENGTH, TABLE_ENTRIES, TABLE_ENTRY, TABLE_INDEX,

@@ -11,8 +11,9 @@
 use core::sync::atomic::Ordering;
 
 use crate::error::Result;
-use crate::heap::alloc::{BlockRef, Chunk, Use};
+use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
+use crate::heap::chunk::{Chunk, Use};
 use crate::heap::layout::{
     CLASSES, KEPT, MAX_PARTICIPANTS, O_DEPTH, O_LOCK, O_LOG, O_META, O_ROOT, O_THREAD, O_USER,
     OWNER, P_SETTLER, P_STACK, P_START, SB_ORPHANS, token,

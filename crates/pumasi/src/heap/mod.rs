@@ -3,13 +3,13 @@
 //! - [`layout`]: where everything lies, the format.
 //! - [`cell`]: one 64-bit word for any value, and the word that rules a block.
 //! - `participant`: who is attached, who died, and what is done with the estate.
-//! - `alloc`: blocks and runs of chunks.
+//! - `alloc`: blocks; `chunk`: the chunks they are cut from, and runs of them.
 //! - `lock`: the internal lock of every object.
 //! - `log`: the operation log beside each lock, and what recovery does with it.
 //! - `held`: the way into every operation on an object.
 //! - `object`: headers of shared objects, handles and in-edges, destruction.
 //! - `node`: the blocks that containers are built of, as far as destruction must walk them.
-//! - [`value`]: bringing values in and out.
+//! - [`value`]: bringing values in; [`fetch`]: and out.
 //! - [`codec`]: how tuples and keys are written down.
 //! - `shareable`: which Rust types may lie in shared memory as they are.
 //!
@@ -20,8 +20,10 @@
 pub(crate) mod alloc;
 pub mod cell;
 pub mod check;
+pub(crate) mod chunk;
 pub mod codec;
 pub(crate) mod estate;
+pub mod fetch;
 pub mod global;
 pub(crate) mod hash;
 pub(crate) mod held;

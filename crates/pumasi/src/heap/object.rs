@@ -143,7 +143,7 @@ impl<H: Host> ObjectRef<H> {
         if word.class != 0
             || !matches!(
                 word.used,
-                crate::heap::alloc::Use::Small | crate::heap::alloc::Use::Orphan
+                crate::heap::chunk::Use::Small | crate::heap::chunk::Use::Orphan
             )
             || !inside.is_multiple_of(OBJECT_SIZE)
             || inside / OBJECT_SIZE >= heap.blocks_in(0)

@@ -8,8 +8,8 @@ use core::sync::atomic::Ordering;
 
 use crate::error::Result;
 use crate::heap::Heap;
-use crate::heap::alloc::Use;
 use crate::heap::cell::{BlockWord, State};
+use crate::heap::chunk::Use;
 use crate::heap::layout::{
     B_BYTES, B_META, O_META, O_STATS, O_VERSION, OBJECT_SIZE, SB_OBSERVED, SB_TICKET,
 };

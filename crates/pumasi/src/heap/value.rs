@@ -11,8 +11,9 @@
 //! the one who freed, at least one sees LIMBO without pins (a fence lies between the change of
 //! the one word and the look at the other) and one swap to FREE succeeds. If a pinner dies, `estate` clears its bits.
 
-use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
+
+pub use crate::heap::fetch::{Fetch, Pinned};
 
 use crate::error::{Error, Fast, Result};
 use crate::heap::alloc::BlockRef;
@@ -427,140 +428,5 @@ impl<H: Host> Heap<H> {
             }
         }
         Ok(())
-    }
-}
-
-/// A large value that this process keeps in place while it reads it.
-#[derive(Debug)]
-pub struct Pinned<H: Host> {
-    heap: Heap<H>,
-    slot: u64,
-    block: BlockRef,
-    pins: u64,
-    bytes: u64,
-    len: u64,
-}
-
-impl<H: Host> Pinned<H> {
-    /// The heap it is in.
-    pub fn heap(&self) -> &Heap<H> {
-        &self.heap
-    }
-
-    /// Where the bytes are, and how many.
-    pub fn range(&self) -> (u64, u64) {
-        (self.bytes, self.len)
-    }
-}
-
-impl<H: Host> Drop for Pinned<H> {
-    fn drop(&mut self) {
-        let Ok(local) = self.heap.local() else { return };
-        // In a child of a fork the pin is its parent's.
-        if local.slot != self.slot {
-            return;
-        }
-        let last = local
-            .pins
-            .with(|count| match count.get_mut(&self.block.off) {
-                Some(n) if *n > 1 => {
-                    *n -= 1;
-                    false
-                }
-                Some(_) => {
-                    count.remove(&self.block.off);
-                    self.heap
-                        .host()
-                        .and64(self.pins + local.slot / 64 * 8, !(1 << (local.slot % 64)));
-                    true
-                }
-                None => false,
-            });
-        self.heap.host().fence();
-        if last && self.heap.word(self.block.off).state() == Some(State::Limbo) {
-            self.heap.free_if_unpinned(local, self.block, self.pins);
-        }
-    }
-}
-
-/// Where a reader wants a value that does not fit a cell. Making one costs nothing: its buffer
-/// is not initialised. Use one for many reads.
-pub struct Fetch<H: Host = Real> {
-    small: [MaybeUninit<u8>; COPY_LIMIT as usize],
-    len: usize,
-    float: f64,
-    pinned: Option<Pinned<H>>,
-    object: Option<ObjectRef<H>>,
-    /// The objects that the last pickle fetched refers to.
-    pub(crate) held: Vec<ObjectRef<H>>,
-    large: Vec<u8>,
-}
-
-impl<H: Host> Default for Fetch<H> {
-    fn default() -> Self {
-        Fetch::new()
-    }
-}
-
-impl<H: Host> Fetch<H> {
-    /// An empty one.
-    #[inline(always)]
-    pub fn new() -> Self {
-        Fetch {
-            small: [const { MaybeUninit::uninit() }; COPY_LIMIT as usize],
-            len: 0,
-            float: 0.0,
-            pinned: None,
-            object: None,
-            held: Vec::new(),
-            large: Vec::new(),
-        }
-    }
-
-    /// The bytes of the last value fetched, if it was a string, bytes, tuple or the like. Of a
-    /// large value they are copied now, outside every lock.
-    pub fn bytes(&mut self) -> &[u8] {
-        if let Some(pinned) = self.pinned.take() {
-            let len = pinned.len as usize;
-            self.large.clear();
-            self.large.reserve_exact(len);
-            pinned
-                .heap
-                .host()
-                .copy_out(pinned.bytes, &mut self.large.spare_capacity_mut()[..len]);
-            // SAFETY: the first `len` bytes of the spare capacity were just written.
-            unsafe { self.large.set_len(len) };
-            self.len = usize::MAX;
-        }
-        if self.len == usize::MAX {
-            return &self.large;
-        }
-        // SAFETY: `len` bytes were written by the fetch that set it.
-        unsafe { core::slice::from_raw_parts(self.small.as_ptr().cast::<u8>(), self.len) }
-    }
-
-    /// The bytes, where the caller wants to keep them.
-    pub fn to_vec(&mut self) -> Vec<u8> {
-        self.bytes();
-        if self.len == usize::MAX {
-            return core::mem::take(&mut self.large);
-        }
-        self.bytes().to_vec()
-    }
-
-    /// The large value that was pinned, still in place.
-    pub fn take_pinned(&mut self) -> Option<Pinned<H>> {
-        self.pinned.take()
-    }
-
-    /// The last float fetched.
-    #[inline(always)]
-    pub fn float(&self) -> f64 {
-        self.float
-    }
-
-    /// The last object fetched, as a handle.
-    pub fn take_object(&mut self) -> Option<ObjectRef<H>> {
-        self.object.take()
     }
 }

@@ -1,0 +1,483 @@
+//! Chunks: what is taken from the system at a time, alone or in runs for large values.
+//!
+//! ```text
+//! chunk word: state(4) | committed(1) | class(6) | slot(10) | spare(11) | run(32)
+//! FREE -> CLAIMED(slot) -> SMALL(slot, class) <-> ORPHAN(class)
+//!                       -> HEAD(slot, n), TAIL ... -> FREEING(slot, n) -> FREE
+//! ```
+//!
+//! If a process dies: a CLAIMED chunk goes back to FREE; a HEAD whose block word is FREE was
+//! being freed and is finished; a SMALL chunk becomes an ORPHAN, its PENDING blocks free
+//! (`estate`). Sizes are in bytes. What is done with a small chunk is the business of `alloc`.
+
+use core::sync::atomic::Ordering;
+
+use crate::error::{Error, Result};
+use crate::heap::alloc::BlockRef;
+use crate::heap::cell::{BlockWord, State};
+use crate::heap::layout::{
+    C_GENERATION, C_WORD, CHUNK_ENTRY, CLASSES, MAX_PARTICIPANTS, PARTICIPANT_SIZE, PARTICIPANTS,
+    RUN_CLASS, SB_COMMITTED, SB_FREE_HINT, SB_HIGH_WATER, SB_IDLE,
+};
+use crate::heap::{Heap, Local};
+use crate::sys::Host;
+
+/// Keep at most this many bytes of free runs for reuse; fresh pages are dear.
+const KEEP_IDLE: u64 = 64 << 20;
+
+/// What a chunk is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Use {
+    Free = 0,
+    Claimed = 1,
+    Small = 2,
+    Orphan = 3,
+    Head = 4,
+    Tail = 5,
+    Freeing = 6,
+    /// A value that no version writes.
+    Unknown = 15,
+}
+
+/// A chunk word, taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) used: Use,
+    pub(crate) committed: bool,
+    pub(crate) class: usize,
+    pub(crate) slot: u64,
+    pub(crate) run: u64,
+}
+
+impl Chunk {
+    const FREE: Chunk = Chunk {
+        used: Use::Free,
+        committed: false,
+        class: 0,
+        slot: 0,
+        run: 0,
+    };
+
+    fn pack(self) -> u64 {
+        ((self.used as u64) << 60)
+            | (u64::from(self.committed) << 59)
+            | ((self.class as u64) << 53)
+            | (self.slot << 43)
+            | self.run
+    }
+
+    #[inline(always)]
+    fn unpack(word: u64) -> Chunk {
+        // Spare bits are zero in every word that a version writes; a damaged one would never be
+        // found unchanged by a swap.
+        let spare = word >> 32 & 0x7ff != 0;
+        Chunk {
+            used: match word >> 60 {
+                _ if spare => Use::Unknown,
+                0 => Use::Free,
+                1 => Use::Claimed,
+                2 => Use::Small,
+                3 => Use::Orphan,
+                4 => Use::Head,
+                5 => Use::Tail,
+                6 => Use::Freeing,
+                _ => Use::Unknown,
+            },
+            committed: word >> 59 & 1 == 1,
+            class: (word >> 53 & 63) as usize,
+            slot: word >> 43 & 0x3ff,
+            run: word & 0xffff_ffff,
+        }
+    }
+}
+
+impl<H: Host> Heap<H> {
+    #[inline(always)]
+    pub(super) fn entry(&self, chunk: u64) -> u64 {
+        PARTICIPANTS + MAX_PARTICIPANTS * PARTICIPANT_SIZE + chunk * CHUNK_ENTRY
+    }
+
+    #[inline(always)]
+    pub(crate) fn chunk(&self, chunk: u64) -> Chunk {
+        Chunk::unpack(
+            self.host()
+                .load64(self.entry(chunk) + C_WORD, Ordering::Acquire),
+        )
+    }
+
+    pub(super) fn set_chunk(&self, chunk: u64, to: Chunk) {
+        self.host()
+            .store64(self.entry(chunk) + C_WORD, to.pack(), Ordering::Release);
+    }
+
+    pub(crate) fn change_chunk(&self, chunk: u64, from: Chunk, to: Chunk) -> bool {
+        self.host()
+            .cas64(self.entry(chunk) + C_WORD, from.pack(), to.pack())
+            .is_ok()
+    }
+
+    /// Where a chunk starts.
+    #[inline(always)]
+    pub(crate) fn chunk_start(&self, chunk: u64) -> u64 {
+        self.0.chunks_at + chunk * self.0.chunk_size
+    }
+
+    /// The chunk that `off` lies in.
+    #[inline(always)]
+    pub(crate) fn chunk_of(&self, off: u64) -> Result<u64> {
+        let rel = off.wrapping_sub(self.0.chunks_at);
+        let chunk = rel >> self.0.chunk_size.trailing_zeros();
+        if chunk >= self.0.chunks {
+            return Err(Error::corrupt(off, "a reference outside the chunks"));
+        }
+        Ok(chunk)
+    }
+
+    /// One more than the highest chunk that was ever taken.
+    pub(crate) fn high_water(&self) -> u64 {
+        self.host()
+            .load64(SB_HIGH_WATER, Ordering::Acquire)
+            .min(self.0.chunks)
+    }
+
+    /// How many blocks a chunk of `class` has.
+    pub(crate) fn blocks_in(&self, class: usize) -> u64 {
+        self.0.chunk_size / CLASSES[class]
+    }
+
+    #[inline(always)]
+    pub(crate) fn word(&self, off: u64) -> BlockWord {
+        BlockWord(self.host().load64(off, Ordering::Acquire))
+    }
+
+    #[cold]
+    pub(super) fn allocate_run(&self, local: &Local, size: u64) -> Result<BlockRef> {
+        let n = size.div_ceil(self.0.chunk_size);
+        let chunk = self.claim_chunks(local, n)?;
+        let off = self.chunk_start(chunk);
+        let base = self
+            .host()
+            .load64(self.entry(chunk) + C_GENERATION, Ordering::Acquire);
+        let generation = base + 1;
+        // The word first: a HEAD over a FREE word would count as being freed.
+        self.host().store64(
+            off,
+            BlockWord::new(State::Pending, local.slot, generation).0,
+            Ordering::Release,
+        );
+        let claimed = self.chunk(chunk);
+        self.set_chunk(
+            chunk,
+            Chunk {
+                used: Use::Head,
+                class: RUN_CLASS,
+                run: n,
+                ..claimed
+            },
+        );
+        for i in 1..n {
+            let claimed = self.chunk(chunk + i);
+            self.set_chunk(
+                chunk + i,
+                Chunk {
+                    used: Use::Tail,
+                    ..claimed
+                },
+            );
+        }
+        Ok(BlockRef { off, generation })
+    }
+
+    /// Claims `n` neighbouring free chunks and commits them.
+    pub(super) fn claim_chunks(&self, local: &Local, n: u64) -> Result<u64> {
+        let mut from = self.host().load64(SB_FREE_HINT, Ordering::Acquire);
+        loop {
+            match self.find_free(from, n) {
+                Some(first) if self.claim_range(local, first, n) => {
+                    if n == 1 && from == first {
+                        let _ = self.host().cas64(SB_FREE_HINT, first, first + 1);
+                    }
+                    return match self.commit_range(local, first, n) {
+                        Ok(()) => Ok(first),
+                        Err(error) => {
+                            self.release_range(local, first, n);
+                            Err(error)
+                        }
+                    };
+                }
+                Some(first) => from = first,
+                None if from > 0 => from = 0,
+                None => return Err(self.out_of_memory(n * self.0.chunk_size)),
+            }
+        }
+    }
+
+    fn find_free(&self, from: u64, n: u64) -> Option<u64> {
+        let (mut first, mut found) = (from, 0);
+        let mut chunk = from;
+        while chunk < self.0.chunks {
+            if found == n {
+                return Some(first);
+            }
+            let high = self.high_water();
+            if chunk >= high {
+                // Nothing above was ever taken.
+                let first = if found > 0 { first } else { chunk };
+                return (first + n <= self.0.chunks).then_some(first);
+            }
+            let word = self.chunk(chunk);
+            if word.used == Use::Free {
+                if found == 0 {
+                    first = chunk;
+                }
+                found += 1;
+                chunk += 1;
+            } else {
+                found = 0;
+                chunk += if word.used == Use::Head {
+                    word.run.max(1)
+                } else {
+                    1
+                };
+            }
+        }
+        (found == n).then_some(first)
+    }
+
+    fn claim_range(&self, local: &Local, first: u64, n: u64) -> bool {
+        self.raise_high_water(first + n);
+        for i in 0..n {
+            let found = self.chunk(first + i);
+            let ours = Chunk {
+                used: Use::Claimed,
+                slot: local.slot,
+                committed: found.committed,
+                ..Chunk::FREE
+            };
+            if found.used != Use::Free || !self.change_chunk(first + i, found, ours) {
+                self.release_range(local, first, i);
+                return false;
+            }
+            if found.committed {
+                self.host().add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
+            }
+        }
+        true
+    }
+
+    fn raise_high_water(&self, to: u64) {
+        let mut high = self.host().load64(SB_HIGH_WATER, Ordering::Acquire);
+        while high < to {
+            match self.host().cas64(SB_HIGH_WATER, high, to) {
+                Ok(_) => return,
+                Err(found) => high = found,
+            }
+        }
+    }
+
+    /// Gives claimed chunks back.
+    fn release_range(&self, local: &Local, first: u64, n: u64) {
+        for chunk in first..first + n {
+            let found = self.chunk(chunk);
+            if found.used == Use::Claimed && found.slot == local.slot {
+                self.free_chunk(chunk, found.committed);
+            }
+        }
+    }
+
+    /// The last step of every way that a chunk becomes free.
+    pub(crate) fn free_chunk(&self, chunk: u64, committed: bool) {
+        if committed {
+            self.host().add64(SB_IDLE, self.0.chunk_size);
+        }
+        self.set_chunk(
+            chunk,
+            Chunk {
+                committed,
+                ..Chunk::FREE
+            },
+        );
+        let mut hint = self.host().load64(SB_FREE_HINT, Ordering::Acquire);
+        while chunk < hint {
+            match self.host().cas64(SB_FREE_HINT, hint, chunk) {
+                Ok(_) => return,
+                Err(found) => hint = found,
+            }
+        }
+    }
+
+    fn commit_range(&self, local: &Local, first: u64, n: u64) -> Result<()> {
+        let size = self.0.chunk_size;
+        let missing = (first..first + n)
+            .filter(|&c| !self.chunk(c).committed)
+            .count() as u64;
+        if missing == 0 {
+            return Ok(());
+        }
+        let before = self.host().add64(SB_COMMITTED, missing * size);
+        if before + missing * size > self.limit() {
+            self.host()
+                .add64(SB_COMMITTED, (missing * size).wrapping_neg());
+            // What lies idle elsewhere may go back to the system to make room.
+            if self.trim() == 0 {
+                return Err(self.out_of_memory(n * size));
+            }
+            let before = self.host().add64(SB_COMMITTED, missing * size);
+            if before + missing * size > self.limit() {
+                self.host()
+                    .add64(SB_COMMITTED, (missing * size).wrapping_neg());
+                return Err(self.out_of_memory(n * size));
+            }
+        }
+        if let Err(error) = self.host().commit(self.chunk_start(first), n * size) {
+            self.host()
+                .add64(SB_COMMITTED, (missing * size).wrapping_neg());
+            return Err(match error {
+                Error::OutOfMemory { .. } => self.out_of_memory(n * size),
+                other => other,
+            });
+        }
+        for chunk in first..first + n {
+            let claimed = self.chunk(chunk);
+            debug_assert_eq!((claimed.used, claimed.slot), (Use::Claimed, local.slot));
+            self.set_chunk(
+                chunk,
+                Chunk {
+                    committed: true,
+                    ..claimed
+                },
+            );
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn out_of_memory(&self, requested: u64) -> Error {
+        Error::OutOfMemory {
+            requested,
+            limit: self.limit(),
+            used: self.used(),
+        }
+    }
+
+    /// Marks the tails of a run whose allocation `slot` did not live to finish.
+    pub(crate) fn mark_tails(&self, chunk: u64, head: Chunk, slot: u64) {
+        for i in 1..head.run.clamp(1, self.0.chunks - chunk) {
+            let found = self.chunk(chunk + i);
+            if found.used == Use::Claimed && found.slot == slot {
+                self.set_chunk(
+                    chunk + i,
+                    Chunk {
+                        used: Use::Tail,
+                        ..found
+                    },
+                );
+            }
+        }
+    }
+
+    /// Gives a run back, in steps that anybody can finish.
+    pub(crate) fn free_run(&self, local: &Local, chunk: u64, head: Chunk) {
+        let mine = Chunk {
+            used: Use::Freeing,
+            slot: local.slot,
+            ..head
+        };
+        if self.change_chunk(chunk, head, mine) {
+            self.finish_run(chunk, mine);
+        }
+    }
+
+    /// Finishes a run that is FREEING, by whom ever it was begun.
+    pub(crate) fn finish_run(&self, chunk: u64, head: Chunk) {
+        let host = self.host();
+        let word = self.word(self.chunk_start(chunk));
+        host.store64(
+            self.entry(chunk) + C_GENERATION,
+            word.generation(),
+            Ordering::Release,
+        );
+        let n = head.run.clamp(1, self.0.chunks - chunk);
+        let size = self.0.chunk_size;
+        let keep = n * size < KEEP_IDLE / 4
+            && host.load64(SB_IDLE, Ordering::Relaxed) + n * size <= KEEP_IDLE;
+        let mut i = 1;
+        while i < n {
+            // What was given back before an earlier finisher died may be in use again.
+            match self.chunk(chunk + i) {
+                Chunk {
+                    used: Use::Tail,
+                    committed,
+                    ..
+                } => {
+                    self.give_back(chunk + i, committed, keep);
+                    i += 1;
+                }
+                Chunk {
+                    used: Use::Head | Use::Freeing,
+                    run,
+                    ..
+                } => i += run.max(1),
+                _ => i += 1,
+            }
+        }
+        self.give_back(chunk, head.committed, keep);
+    }
+
+    fn give_back(&self, chunk: u64, committed: bool, keep: bool) {
+        if committed && !keep {
+            self.host()
+                .decommit(self.chunk_start(chunk), self.0.chunk_size);
+            self.host()
+                .add64(SB_COMMITTED, self.0.chunk_size.wrapping_neg());
+        }
+        self.free_chunk(chunk, committed && keep);
+    }
+
+    /// Gives free chunks back to the system; the number of bytes.
+    pub(crate) fn trim(&self) -> u64 {
+        let mut bytes = 0;
+        let Ok(local) = self.local() else { return 0 };
+        self.free_empty_chunks(local);
+        for chunk in 0..self.high_water() {
+            let found = self.chunk(chunk);
+            if found.used != Use::Free || !found.committed {
+                continue;
+            }
+            let ours = Chunk {
+                used: Use::Claimed,
+                slot: local.slot,
+                committed: true,
+                ..Chunk::FREE
+            };
+            if self.change_chunk(chunk, found, ours) {
+                self.host().add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
+                self.give_back(chunk, true, false);
+                bytes += self.0.chunk_size;
+            }
+        }
+        bytes
+    }
+
+    /// Counts committed chunks again: kills leave the counters a little off.
+    pub(crate) fn recount(&self) {
+        let (committed, idle) = (
+            self.host().load64(SB_COMMITTED, Ordering::SeqCst),
+            self.host().load64(SB_IDLE, Ordering::SeqCst),
+        );
+        let (mut bytes, mut free) = (0, 0);
+        for chunk in 0..self.high_water() {
+            let found = self.chunk(chunk);
+            if found.committed {
+                bytes += self.0.chunk_size;
+                if found.used == Use::Free {
+                    free += self.0.chunk_size;
+                }
+            }
+        }
+        // Who changed them meanwhile is right and we are not.
+        let _ = self.host().cas64(SB_COMMITTED, committed, bytes);
+        let _ = self.host().cas64(SB_IDLE, idle, free);
+    }
+}
