@@ -206,6 +206,8 @@ struct Reservation {
 struct Held {
     open: std::sync::MutexGuard<'static, Vec<Heap>>,
     reserved: Vec<Option<Reservation>>,
+    /// The states of this process whose tables of handles are held across the fork.
+    locals: Vec<Option<&'static Local>>,
 }
 
 static UNCLAIMED: Mutex<Vec<(HeapId, Reservation)>> = Mutex::new(Vec::new());
@@ -220,13 +222,31 @@ impl ForkHook for Forks {
     fn prepare(&self) {
         let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         let reserved = open.iter().map(Heap::reserve_for_child).collect();
-        let _ = FORKING.try_with(|f| *f.borrow_mut() = Some(Held { open, reserved }));
+        // Another thread may be in the middle of changing a table; from here on none is.
+        let locals: Vec<_> = open.iter().map(Heap::own_local).collect();
+        locals.iter().flatten().for_each(|l| l.handles.hold());
+        let held = Held {
+            open,
+            reserved,
+            locals,
+        };
+        if FORKING.try_with(|_| ()).is_err() {
+            // The thread is exiting and has no locals: nobody could let go again.
+            let locals = held.locals.iter().flatten();
+            locals.for_each(|l| l.handles.let_go());
+            return;
+        }
+        FORKING.with(|f| *f.borrow_mut() = Some(held));
     }
 
     fn parent(&self) {
         let Some(held) = FORKING.try_with(|f| f.borrow_mut().take()).ok().flatten() else {
             return;
         };
+        held.locals
+            .iter()
+            .flatten()
+            .for_each(|l| l.handles.let_go());
         let mut unclaimed = UNCLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
         for (heap, reservation) in held.open.iter().zip(held.reserved) {
             if let Some(reservation) = reservation {
@@ -239,15 +259,14 @@ impl ForkHook for Forks {
         let Some(held) = FORKING.try_with(|f| f.borrow_mut().take()).ok().flatten() else {
             return;
         };
-        for (heap, reservation) in held.open.iter().zip(held.reserved) {
+        for ((heap, reservation), parent) in held.open.iter().zip(held.reserved).zip(held.locals) {
             if let Some(r) = reservation
+                && let Some(parent) = parent
                 && heap.adopt_slot(r.slot, r.generation)
             {
-                // The parent held this lock across the fork, so its table is whole.
-                let handles = match heap.parents_local() {
-                    Some(parent) => parent.handles.with(|h| h.clone()),
-                    None => Default::default(),
-                };
+                // SAFETY: this thread held the lock across the fork, so that the table is whole;
+                // no other thread exists here, and the parent's state is never used again.
+                let handles = unsafe { parent.handles.held() }.clone();
                 heap.install(r.slot, r.generation, handles);
             }
         }
@@ -260,22 +279,16 @@ impl ForkHook for Forks {
 }
 
 impl Heap<Real> {
-    /// The state of the process this one was forked from.
-    fn parents_local(&self) -> Option<&'static Local> {
-        let raw = self.0.last_local.load(Ordering::Acquire);
-        // SAFETY: set by `install` to a leaked box, in this process or, before the fork, in its
-        // parent, whose memory we have a copy of.
-        unsafe { raw.as_ref() }
+    /// This process's state, if it has attached.
+    fn own_local(&self) -> Option<&'static Local> {
+        let raw = self.host().private().load(Ordering::Acquire);
+        (!raw.is_null()).then(|| self.local().ok()).flatten()
     }
 
     /// Before a fork: a slot for the child, with a bit for every handle that it will inherit, so
     /// that nothing it has is freed between the fork and its first step.
     fn reserve_for_child(&self) -> Option<Reservation> {
-        let raw = self.host().private().load(Ordering::Acquire);
-        if raw.is_null() {
-            return None;
-        }
-        let local = self.local().ok()?;
+        let local = self.own_local()?;
         self.forget_lost_children();
         let (slot, generation) = self.reserve_slot()?;
         local.handles.with(|handles| {

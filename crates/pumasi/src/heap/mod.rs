@@ -40,7 +40,7 @@ pub mod value;
 
 pub use observe::ObjectStats;
 
-use core::sync::atomic::{AtomicPtr, Ordering};
+use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
 use crate::error::{Error, Fast, Result};
@@ -83,9 +83,6 @@ pub(crate) struct Inner<H: Host> {
     pub(crate) chunk_size: u64,
     pub(crate) chunks: u64,
     pub(crate) chunks_at: u64,
-    /// The last state of this process or of the parent it was forked from; only the fork
-    /// handlers look at it (see [`global`]), everybody else goes through `Heap::local`.
-    pub(crate) last_local: AtomicPtr<Local>,
 }
 
 /// The state that belongs to one process (or, in the simulator, to one simulated process).
@@ -272,7 +269,6 @@ impl<H: Host> Heap<H> {
             chunks,
             chunks_at,
             host,
-            last_local: AtomicPtr::new(core::ptr::null_mut()),
         })))
     }
 

@@ -175,7 +175,6 @@ impl<H: Host> Heap<H> {
             pins: SpinLock::default(),
         }));
         let raw = ptr::from_ref(local).cast_mut();
-        self.0.last_local.store(raw, Ordering::Release);
         self.host().private().store(raw.cast(), Ordering::Release);
         local
     }

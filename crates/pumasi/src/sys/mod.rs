@@ -51,13 +51,23 @@ impl<T> SpinLock<T> {
     /// take the same lock again.
     #[inline]
     pub fn with<R>(&self, f: impl FnOnce(&mut T) -> R) -> R {
-        struct Unlock<'a>(&'a AtomicU32);
-        impl Drop for Unlock<'_> {
+        struct Unlock<'a, T>(&'a SpinLock<T>);
+        impl<T> Drop for Unlock<'_, T> {
             #[inline]
             fn drop(&mut self) {
-                self.0.store(0, Ordering::Release);
+                self.0.let_go();
             }
         }
+        self.hold();
+        let _unlock = Unlock(self);
+        // SAFETY: the word is ours until `_unlock` is dropped, so nobody else reaches the value.
+        f(unsafe { &mut *self.value.get() })
+    }
+
+    /// Takes the lock and keeps it, across a fork: a child then finds the value whole. No other
+    /// thread gets on until [`SpinLock::let_go`].
+    #[inline]
+    pub fn hold(&self) {
         let mut tries = 0u32;
         while self
             .word
@@ -71,8 +81,21 @@ impl<T> SpinLock<T> {
                 core::hint::spin_loop();
             }
         }
-        let _unlock = Unlock(&self.word);
-        // SAFETY: the word is ours until `_unlock` is dropped, so nobody else reaches the value.
-        f(unsafe { &mut *self.value.get() })
+    }
+
+    /// Gives up what [`SpinLock::hold`] took.
+    #[inline]
+    pub fn let_go(&self) {
+        self.word.store(0, Ordering::Release);
+    }
+
+    /// The value, for one who holds the lock and does not call `with`.
+    ///
+    /// # Safety
+    /// The calling thread took the lock with `hold` (or is the child of a fork by one which did),
+    /// and nobody lets go while the reference is used.
+    pub unsafe fn held(&self) -> &T {
+        // SAFETY: the caller has the lock, so nobody changes the value.
+        unsafe { &*self.value.get() }
     }
 }
