@@ -384,3 +384,40 @@ fn a_float_key_is_found_and_read_back() {
     assert_eq!(out.float(), 1.5);
     sound(&heap);
 }
+
+#[test]
+fn at_the_limit_a_container_can_still_be_emptied() {
+    for how in 0..3 {
+        let heap = pumasi::Heap::format(
+            pumasi::sys::sim::Sim::new(support::SIZE),
+            4096,
+            64 << 10,
+            1,
+            0,
+        )
+        .unwrap();
+        let list = RawList::create(&heap).unwrap();
+        let dict = RawDict::create(&heap).unwrap();
+        let mut n = 0;
+        let mut fill = |i: i64| {
+            let v = Plain::Text("x".repeat(200));
+            prepare(&heap, &v).and_then(|mut v| list.push(&mut v))?;
+            let mut v = prepare(&heap, &v)?;
+            with_key(&heap, &Plain::Int(i), |k| dict.insert(k, None, &mut v))
+        };
+        while fill(n).is_ok() {
+            n += 1;
+        }
+        // Whatever was left in the free lists goes as well.
+        let mut hoard = Vec::new();
+        while let Ok(list) = RawList::create(&heap) {
+            hoard.push(list);
+        }
+        match how {
+            0 => list.clear().unwrap(),
+            1 => list.del_slice(Slice::ALL).unwrap(),
+            _ => dict.clear().unwrap(),
+        }
+        sound(&heap);
+    }
+}

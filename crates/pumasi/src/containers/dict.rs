@@ -456,7 +456,8 @@ impl<H: Host> RawDict<H> {
     pub fn clear(&self) -> Result<()> {
         let mut held = self.enter(Op::Clear, "dict.clear")?;
         let old = Cell(held.heap.get(held.object + O_ROOT));
-        let new = new_table(held.heap, held.local, FIRST_BITS)?;
+        let heap = held.heap;
+        let new = heap.a_little_beyond(|| new_table(heap, held.local, FIRST_BITS))?;
         held.changed();
         keys_changed(&held);
         held.commit(

@@ -359,8 +359,25 @@ pub(super) fn grow<H: Host>(
 }
 
 /// Replaces positions `from..to` by `new`, and releases the values `old`. `new` may hold values
-/// that stay; `items` are those that are new to the heap.
+/// that stay; `items` are those that are new to the heap. What makes the list no longer than it
+/// was does not fail at the heap's limit.
 pub(super) fn replace_range<H: Host>(
+    held: &mut Held<'_, H>,
+    root: Root,
+    from: u64,
+    to: u64,
+    new: &[Cell],
+    old: &[Cell],
+    items: &mut [Prepared<'_, H>],
+) -> Result<()> {
+    let heap = held.heap;
+    if new.len() as u64 <= to - from {
+        return heap.a_little_beyond(|| renew_range(held, root, from, to, new, old, items));
+    }
+    renew_range(held, root, from, to, new, old, items)
+}
+
+fn renew_range<H: Host>(
     held: &mut Held<'_, H>,
     root: Root,
     from: u64,

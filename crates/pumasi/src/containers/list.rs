@@ -535,7 +535,8 @@ impl<H: Host> RawList<H> {
     pub fn clear(&self) -> Result<()> {
         let mut held = self.enter(Op::Clear, "list.clear")?;
         let old = Cell(held.heap.get(held.object + O_ROOT));
-        let leaf = new_leaf(held.heap, held.local, LEAF_SIZES[0])?;
+        let heap = held.heap;
+        let leaf = heap.a_little_beyond(|| new_leaf(heap, held.local, LEAF_SIZES[0]))?;
         held.changed();
         held.commit(
             held.object + O_ROOT,

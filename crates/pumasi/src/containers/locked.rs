@@ -2,7 +2,8 @@
 //!
 //! It belongs to a thread and may be taken again by it. Every operation looks at it under the
 //! internal lock and waits while it is another's, so that a holder can do several things as one.
-//! If the holder dies it comes free, and what was done so far stays; the next holder is told.
+//! If the holder ends, in whatever way, it comes free, and what was done so far stays; the next
+//! holder is told.
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
@@ -19,7 +20,7 @@ pub(crate) fn lock_container<H: Host>(
     timeout: Option<Duration>,
 ) -> Result<Acquired> {
     // Once the internal lock has been ours, no operation that began before is still at work.
-    let taken = object.heap().take_user(object, timeout, Rule::Free)?;
+    let taken = object.heap().take_user(object, timeout, Rule::Internal)?;
     if taken.is_some() {
         object.heap().drain(object)?;
     }

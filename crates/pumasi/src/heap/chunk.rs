@@ -10,6 +10,7 @@
 //! being freed and is finished; a SMALL chunk becomes an ORPHAN, its PENDING blocks free
 //! (`estate`). Sizes are in bytes. What is done with a small chunk is the business of `alloc`.
 
+use core::cell::Cell;
 use core::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
@@ -21,6 +22,13 @@ use crate::heap::layout::{
 };
 use crate::heap::{Heap, Local};
 use crate::sys::Host;
+
+/// How far what makes containers smaller may go beyond the limit, in bytes.
+const BEYOND_BY: u64 = 8 << 20;
+
+thread_local! {
+    static BEYOND: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Keep at most this many bytes of free runs for reuse; fresh pages are dear.
 const KEEP_IDLE: u64 = 64 << 20;
@@ -307,6 +315,25 @@ impl<H: Host> Heap<H> {
         }
     }
 
+    /// Runs `f`, in which this thread may take a little more memory than the limit allows: for
+    /// what makes a container smaller, which must not fail for want of memory.
+    pub(crate) fn a_little_beyond<R>(&self, f: impl FnOnce() -> R) -> R {
+        struct Restore(bool);
+        impl Drop for Restore {
+            fn drop(&mut self) {
+                BEYOND.with(|b| b.set(self.0));
+            }
+        }
+        let _restore = Restore(BEYOND.with(|b| b.replace(true)));
+        f()
+    }
+
+    /// The limit for this thread now.
+    fn limit_now(&self) -> u64 {
+        let beyond = if BEYOND.with(Cell::get) { BEYOND_BY } else { 0 };
+        self.limit().saturating_add(beyond)
+    }
+
     fn commit_range(&self, local: &Local, first: u64, n: u64) -> Result<()> {
         let size = self.0.chunk_size;
         let missing = (first..first + n)
@@ -316,7 +343,7 @@ impl<H: Host> Heap<H> {
             return Ok(());
         }
         let before = self.host().add64(SB_COMMITTED, missing * size);
-        if before + missing * size > self.limit() {
+        if before + missing * size > self.limit_now() {
             self.host()
                 .add64(SB_COMMITTED, (missing * size).wrapping_neg());
             // What lies idle elsewhere may go back to the system to make room.
@@ -324,7 +351,7 @@ impl<H: Host> Heap<H> {
                 return Err(self.out_of_memory(n * size));
             }
             let before = self.host().add64(SB_COMMITTED, missing * size);
-            if before + missing * size > self.limit() {
+            if before + missing * size > self.limit_now() {
                 self.host()
                     .add64(SB_COMMITTED, (missing * size).wrapping_neg());
                 return Err(self.out_of_memory(n * size));

@@ -211,7 +211,10 @@ impl<H: Host> Heap<H> {
             if word & OWNER != estate.token {
                 return;
             }
-            let keep = estate.left || self.get(off + O_META) & (KEEP_ON_DEATH | IS_SIGNAL) != 0;
+            let meta = self.get(off + O_META);
+            let container = matches!(Kind::of(meta >> 56), Some(Kind::List | Kind::Dict));
+            // `locked()` of a container comes free in any case.
+            let keep = !container && (estate.left || meta & (KEEP_ON_DEATH | IS_SIGNAL) != 0);
             if !keep {
                 // Before the word comes free: the next owner must find it.
                 self.note_death(off, estate.death);

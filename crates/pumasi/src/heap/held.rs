@@ -231,12 +231,15 @@ impl<H: Host> Heap<H> {
         if !lock::waiting_allowed() {
             return Err(Error::WouldBlock);
         }
-        if let Taken::FromDead(_, death) =
-            self.take_contended(local, off + O_USER, None, Rule::Free)?
-        {
-            self.note_death(off, death)
+        // However the holder ended: a container that nobody may use again would help no one.
+        let taken = self.take_contended(local, off + O_USER, None, Rule::Internal)?;
+        if let Taken::FromDead(_, death) = taken {
+            self.note_death(off, death);
         }
         self.give(local, off + O_USER);
+        if let Taken::FromDead(slot, _) = taken {
+            self.settle(slot);
+        }
         Ok(())
     }
 
@@ -277,11 +280,14 @@ impl<H: Host> Heap<H> {
             host.store32(off + O_DEPTH, depth.saturating_add(1), Ordering::Relaxed);
             return Ok(Some(None));
         }
-        let mut death = None;
+        let (mut death, mut estate) = (None, 0);
         if !self.try_take(local, off + O_USER) {
             match self.take_contended(local, off + O_USER, timeout, rule)? {
                 Taken::Ours => {}
-                Taken::FromDead(_, who) => death = Some(who),
+                Taken::FromDead(slot, who) => {
+                    death = Some(who);
+                    estate = slot;
+                }
                 Taken::TimedOut => return Ok(None),
             }
         }
@@ -289,6 +295,9 @@ impl<H: Host> Heap<H> {
         host.store32(off + O_DEPTH, 1, Ordering::Relaxed);
         if host.load64(off + O_DEATH, Ordering::Relaxed) != 0 {
             death = death.or(self.take_death(off));
+        }
+        if estate != 0 {
+            self.settle(estate);
         }
         Ok(Some(death))
     }
