@@ -31,8 +31,8 @@ def count_many(
 
 def run_once(rounds: int) -> tuple[int, int]:
     """Return the hits and the length which four children leave behind."""
-    counts = mp.Dict(hits=0)
-    numbers = mp.List()
+    counts: mp.Dict[str, int] = mp.Dict(hits=0)
+    numbers: mp.List[int] = mp.List()
     together = mp.Barrier(PROCESSES)
     workers = [
         mp.Process(target=count_many, args=(counts, numbers, together, rounds))
