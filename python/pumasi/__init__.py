@@ -25,7 +25,6 @@ from collections.abc import MutableMapping as _MutableMapping  # noqa: E402
 from collections.abc import MutableSequence as _MutableSequence  # noqa: E402
 from multiprocessing import process as process  # noqa: E402
 from multiprocessing import reduction as reduction  # noqa: E402
-from typing import Any as _Any  # noqa: E402
 
 from . import _core, _lifecycle  # noqa: E402
 from . import context as context  # noqa: E402
@@ -139,13 +138,6 @@ _MutableMapping.register(Dict)
 _lifecycle.arm()
 
 
-def __getattr__(name: str) -> _Any:
-    """Import a submodule when it is first asked for."""
-    if name in _SUBMODULES:
-        return _importlib.import_module(f"{__name__}.{name}")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-
-
 _SUBMODULES = frozenset(
     (
         "connection",
@@ -163,3 +155,27 @@ _SUBMODULES = frozenset(
         "util",
     )
 )
+
+# Known to type checkers by its name; they see the submodules, and no other name.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from . import connection as connection
+    from . import dummy as dummy
+    from . import exceptions as exceptions
+    from . import forkserver as forkserver
+    from . import managers as managers
+    from . import pool as pool
+    from . import queues as queues
+    from . import resource_tracker as resource_tracker
+    from . import shared_memory as shared_memory
+    from . import sharedctypes as sharedctypes
+    from . import spawn as spawn
+    from . import synchronize as synchronize
+    from . import util as util
+else:
+
+    def __getattr__(name):
+        """Import a submodule when it is first asked for."""
+        if name in _SUBMODULES:
+            return _importlib.import_module(f"{__name__}.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

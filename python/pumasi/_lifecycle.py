@@ -94,6 +94,18 @@ def keep_for_child(handle: object, popen: object) -> None:
 _starting: "weakref.WeakSet[object]" = weakref.WeakSet()
 
 
+def ended(child: process.BaseProcess) -> None:
+    """Take note of a child which has ended, if it has: the first time it is known here."""
+    popen = getattr(child, "_popen", None)
+    code = getattr(popen, "returncode", None)
+    if code is None or getattr(popen, "_pumasi_noted", False):
+        return
+    popen._pumasi_noted = True  # type: ignore[union-attr]
+    # Only who reaps a process learns what ended it; who finds its locks wants to know.
+    _core.heap.record_exit(popen.pid, code)  # type: ignore[union-attr]
+    release_ended()
+
+
 def release_ended() -> None:
     """Let go of what was kept for children which have ended meanwhile."""
     for popen in list(_starting):

@@ -7,6 +7,8 @@ values, managers are pumasi's. Queues, pools, pipes, conditions and barriers are
 library's, and so are the locks inside them.
 """
 
+from __future__ import annotations
+
 import multiprocessing as _multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from multiprocessing import context as _standard
@@ -21,13 +23,15 @@ from multiprocessing.context import (
     set_spawning_popen,
 )
 from multiprocessing.process import BaseProcess
-from typing import TYPE_CHECKING, Any, ClassVar
 
 from . import _core, _lifecycle
 
+# Known to type checkers by its name; the module `typing` is a third of what importing us costs.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from multiprocessing import pool, queues
     from multiprocessing.synchronize import Barrier, Condition
+    from typing import Any, ClassVar
 
     from . import managers
 
@@ -65,7 +69,22 @@ class _LeavesInOrder(BaseProcess):
     def join(self, timeout: float | None = None) -> None:
         """Wait until the process has ended, or at most `timeout` seconds."""
         super().join(timeout)
-        _lifecycle.release_ended()
+        _lifecycle.ended(self)
+
+    def is_alive(self) -> bool:
+        """Whether the process runs."""
+        alive = super().is_alive()
+        if not alive:
+            _lifecycle.ended(self)
+        return alive
+
+    @property
+    def exitcode(self) -> int | None:
+        """How the process ended: its status, the negative number of a signal, or None."""
+        code = super().exitcode
+        if code is not None:
+            _lifecycle.ended(self)
+        return code
 
 
 class Process(_LeavesInOrder, _standard.Process):
@@ -87,7 +106,7 @@ class ForkServerProcess(_LeavesInOrder, _standard.ForkServerProcess):
 class BaseContext(_standard.BaseContext):
     """What every context offers; `pumasi.X` is `X` of the default context."""
 
-    def get_context(self, method: str | None = None) -> "BaseContext":  # type: ignore[override]
+    def get_context(self, method: str | None = None) -> BaseContext:  # type: ignore[override]
         """Return the context of a start method, or this one."""
         if method is None:
             return self
@@ -126,7 +145,7 @@ class BaseContext(_standard.BaseContext):
         """Return an event: a flag which processes can wait for."""
         return _core.Event()
 
-    def Condition(self, lock: Any = None) -> "Condition":
+    def Condition(self, lock: Any = None) -> Condition:
         """Return the standard library's condition, on `lock` or on a lock of its own."""
         from multiprocessing.synchronize import Condition
 
@@ -137,25 +156,25 @@ class BaseContext(_standard.BaseContext):
         parties: int,
         action: Callable[[], object] | None = None,
         timeout: float | None = None,
-    ) -> "Barrier":
+    ) -> Barrier:
         """Return the standard library's barrier."""
         from multiprocessing.synchronize import Barrier
 
         return Barrier(parties, action, timeout, ctx=self._inner())
 
-    def Queue(self, maxsize: int = 0) -> "queues.Queue[Any]":
+    def Queue(self, maxsize: int = 0) -> queues.Queue[Any]:
         """Return the standard library's queue."""
         from multiprocessing.queues import Queue
 
         return Queue(maxsize, ctx=self._inner())
 
-    def JoinableQueue(self, maxsize: int = 0) -> "queues.JoinableQueue[Any]":
+    def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue[Any]:
         """Return the standard library's joinable queue."""
         from multiprocessing.queues import JoinableQueue
 
         return JoinableQueue(maxsize, ctx=self._inner())
 
-    def SimpleQueue(self) -> "queues.SimpleQueue[Any]":
+    def SimpleQueue(self) -> queues.SimpleQueue[Any]:
         """Return the standard library's simple queue."""
         from multiprocessing.queues import SimpleQueue
 
@@ -167,13 +186,13 @@ class BaseContext(_standard.BaseContext):
         initializer: Callable[..., object] | None = None,
         initargs: Iterable[Any] = (),
         maxtasksperchild: int | None = None,
-    ) -> "pool.Pool":
+    ) -> pool.Pool:
         """Return the standard library's pool, with processes of this context."""
         from multiprocessing.pool import Pool
 
         return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context())
 
-    def Manager(self) -> "managers.SyncManager":
+    def Manager(self) -> managers.SyncManager:
         """Return a started manager, whose common types need no server process."""
         from .managers import SyncManager
 

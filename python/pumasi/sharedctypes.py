@@ -237,7 +237,7 @@ class SynchronizedString(SynchronizedArray, _standard.SynchronizedString):  # ty
     raw = _guarded_property("raw")
 
 
-class _SynchronizedStructure(_Guarded, _core.TypedBase, SynchronizedBase):  # type: ignore[type-arg,override]
+class _SynchronizedStructure(_Guarded, _core.TypedStructure, SynchronizedBase):  # type: ignore[type-arg,override]
     """A ctypes Structure or Union and the lock which accesses to its fields take."""
 
 

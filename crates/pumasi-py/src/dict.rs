@@ -70,7 +70,7 @@ impl DictBase {
         let (key, _) = key(self.heap(), object, &mut buffer)?;
         let mut out = Fetch::new();
         match wait::run(object.py(), || raw.get(&key, &mut out))? {
-            Some(cell) => load::to_python(object.py(), cell, &mut out).map(Some),
+            Some(cell) => load::and_forget(object.py(), cell, out).map(Some),
             None => Ok(None),
         }
     }
@@ -247,7 +247,7 @@ impl DictBase {
     /// Return the value under `key`, or `default`.
     #[inline]
     #[pyo3(signature = (key, default=None, /))]
-    fn get<'py>(
+    pub fn get<'py>(
         &self,
         key: &Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
@@ -378,7 +378,7 @@ impl DictBase {
     /// (1, 3, 3.5)
     #[inline]
     #[pyo3(signature = (key, n=None, /), text_signature = "($self, key, n=1, /)")]
-    fn add<'py>(
+    pub fn add<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         n: Option<&Bound<'py, PyAny>>,

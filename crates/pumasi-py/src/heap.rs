@@ -77,11 +77,19 @@ impl Heap {
     /// Free what nothing leads to any more, and return how many bytes went back to the system.
     fn collect(&self, py: Python<'_>) -> PyResult<u64> {
         let heap = default()?;
-        Ok(py.detach(|| {
-            let before = heap.used();
-            heap.recover();
-            before.saturating_sub(heap.used())
-        }))
+        Ok(py.detach(|| heap.collect()))
+    }
+
+    /// Note how a child ended, as `Process.exitcode` has it, for those who find its locks.
+    fn record_exit(&self, pid: u32, exitcode: i32) -> PyResult<()> {
+        // What `wait` tells: the signal in the low bits, an ordinary exit above them.
+        let status = if exitcode < 0 {
+            -exitcode
+        } else {
+            exitcode << 8
+        };
+        default()?.record_exit(pid, status, 0);
+        Ok(())
     }
 
     /// Settle what processes that died have left behind; returns how many they were.

@@ -7,6 +7,7 @@
 //! - `heap`, `block`, `reference`: the heap, bytes in it, and what a pickle is made of.
 //! - `locks`, `locked`, `number`, `typed`: locks, `with c.locked()`, Value and Array.
 //! - `list`, `dict`, `views`, `plain`: the containers.
+//! - `fast`: short entrances to the methods of the hot path.
 //!
 //! PY-1: no Python object is made, dropped, compared or called while a lock of the heap or of this
 //! process is held. Values are made ready before an operation and made into Python objects after
@@ -17,6 +18,7 @@ mod block;
 mod cli;
 mod dict;
 mod errors;
+mod fast;
 mod heap;
 mod keys;
 mod list;
@@ -61,13 +63,14 @@ mod _core {
     #[pymodule_export]
     use super::stats::stats;
     #[pymodule_export]
-    use super::typed::{TypedArray, TypedBase, TypedValue};
+    use super::typed::{TypedArray, TypedStructure, TypedValue};
     #[pymodule_export]
     use super::views::{DictIterator, DictView};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wait::never_wait_by_default();
+        fast::install(module.py())?;
         module.add("heap", heap::Heap {})?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }

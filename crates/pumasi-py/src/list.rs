@@ -91,7 +91,7 @@ impl ListBase {
         let raw = self.raw()?;
         let mut out = Fetch::new();
         let cell = wait::run(py, || raw.get(index, &mut out))?;
-        load::to_python(py, cell, &mut out)
+        load::and_forget(py, cell, out)
     }
 
     /// The first position from `from` to `to` whose item equals `value`.
@@ -150,9 +150,16 @@ enum Subscript {
 
 #[inline(always)]
 fn subscript(key: &Bound<'_, PyAny>) -> PyResult<Subscript> {
-    // SAFETY: a live object, and attached. The conversion of an index sets an exception where it
-    // returns -1 without meaning it.
+    // SAFETY: a live object, and attached; the first accessor is called on an exact int. The
+    // conversion of an index sets an exception where it returns -1 without meaning it.
     unsafe {
+        if ffi::PyLong_CheckExact(key.as_ptr()) != 0 {
+            let mut overflow = 0;
+            let index = ffi::PyLong_AsLongAndOverflow(key.as_ptr(), &raw mut overflow);
+            if overflow == 0 {
+                return Ok(Subscript::At(index as isize));
+            }
+        }
         if ffi::PyIndex_Check(key.as_ptr()) != 0 {
             let index = ffi::PyNumber_AsSsize_t(key.as_ptr(), ffi::PyExc_IndexError);
             if index == -1
@@ -361,7 +368,7 @@ impl ListBase {
     /// Add an item at the end.
     #[inline]
     #[pyo3(signature = (item, /))]
-    fn append(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub fn append(&self, item: &Bound<'_, PyAny>) -> PyResult<()> {
         let mut ready = self.prepare(item)?;
         let raw = self.raw()?;
         wait::run(item.py(), || raw.push(&mut ready))
@@ -390,11 +397,11 @@ impl ListBase {
     /// Raises IndexError if the list is empty or the index out of range.
     #[inline]
     #[pyo3(signature = (index=-1, /), text_signature = "($self, index=-1, /)")]
-    fn pop<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
+    pub fn pop<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
         let raw = self.raw()?;
         let mut out = Fetch::new();
         let cell = wait::run(py, || raw.pop(index, &mut out))?;
-        load::to_python(py, cell, &mut out)
+        load::and_forget(py, cell, out)
     }
 
     /// Remove the first item that equals `value`.

@@ -30,6 +30,16 @@ pub fn to_python<'py>(py: Python<'py>, cell: Cell, out: &mut Fetch) -> PyResult<
     }
 }
 
+/// The same, for the last use of `out`: where it holds nothing, nothing is dropped.
+#[inline(always)]
+pub fn and_forget(py: Python<'_>, cell: Cell, mut out: Fetch) -> PyResult<Bound<'_, PyAny>> {
+    let value = to_python(py, cell, &mut out);
+    if cell.is_inline() {
+        core::mem::forget(out);
+    }
+    value
+}
+
 #[inline(always)]
 fn special(py: Python<'_>, cell: Cell) -> Bound<'_, PyAny> {
     // SAFETY: the three constants live as long as the interpreter.

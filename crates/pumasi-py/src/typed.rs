@@ -187,80 +187,154 @@ impl Numbers {
 }
 
 /// A ctypes object and the lock which accesses to it take.
-#[pyclass(subclass, frozen, weakref, module = "pumasi._core")]
-pub struct TypedBase {
+struct Typed {
     object: Py<PyAny>,
     guard: Guard,
     numbers: Option<Numbers>,
 }
 
-impl TypedBase {
+impl Typed {
+    fn new(obj: &Bound<'_, PyAny>, lock: &Bound<'_, PyAny>, numbers: Option<Numbers>) -> Typed {
+        Typed {
+            object: obj.clone().unbind(),
+            guard: Guard::of(lock),
+            numbers,
+        }
+    }
+
     fn numbers(&self) -> PyResult<&Numbers> {
         self.numbers
             .as_ref()
             .ok_or_else(|| PyTypeError::new_err("this type has no atomic arithmetic"))
     }
+
+    #[inline(always)]
+    fn step<'py>(
+        &self,
+        index: usize,
+        step: Step,
+        n: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let numbers = self.numbers()?;
+        let operand = numbers.operand(n)?;
+        let bits = self
+            .guard
+            .exclude(n.py(), || numbers.step(index, step, operand))?;
+        numbers.number.to_python(n.py(), bits)
+    }
+
+    /// Fills in a view of the ctypes object's memory.
+    ///
+    /// # Safety
+    /// `view` is the interpreter's to fill.
+    unsafe fn export(
+        &self,
+        py: Python<'_>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        // SAFETY: the caller's promise. The view then belongs to the ctypes object, which it
+        // keeps, and is given back to it.
+        if unsafe { ffi::PyObject_GetBuffer(self.object.as_ptr(), view, flags) } == -1 {
+            return Err(PyErr::fetch(py));
+        }
+        Ok(())
+    }
+
+    fn exchange(
+        &self,
+        index: usize,
+        old: &Bound<'_, PyAny>,
+        new: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let numbers = self.numbers()?;
+        let py = new.py();
+        let (old, new) = (numbers.operand(old)?, numbers.operand(new)?);
+        self.guard.exclude(py, || numbers.exchange(index, old, new))
+    }
 }
 
-#[pymethods]
-impl TypedBase {
+/// The methods which the three wrappers share, and those of one.
+macro_rules! typed {
+    ($class:ident { $($own:tt)* }) => {
+        #[pymethods]
+        impl $class {
+            $($own)*
+
+            #[getter]
+            fn _obj<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+                self.typed.object.bind(py).clone()
+            }
+
+            #[getter]
+            fn _lock<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+                self.typed.guard.bind(py)
+            }
+
+            /// Return the ctypes object, whose accesses take no lock.
+            fn get_obj<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+                self.typed.object.bind(py).clone()
+            }
+
+            /// Return the lock which every access takes.
+            fn get_lock<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+                self.typed.guard.bind(py)
+            }
+
+            /// The lock's `acquire`.
+            #[getter]
+            fn acquire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                self.typed.guard.bind(py).getattr("acquire")
+            }
+
+            /// The lock's `release`.
+            #[getter]
+            fn release<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                self.typed.guard.bind(py).getattr("release")
+            }
+
+            fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+                self.typed.guard.bind(py).call_method0("__enter__")
+            }
+
+            #[pyo3(signature = (exc_type=None, exc=None, traceback=None, /))]
+            fn __exit__<'py>(
+                &self,
+                py: Python<'py>,
+                exc_type: Option<&Bound<'py, PyAny>>,
+                exc: Option<&Bound<'py, PyAny>>,
+                traceback: Option<&Bound<'py, PyAny>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                self.typed
+                    .guard
+                    .bind(py)
+                    .call_method1("__exit__", (exc_type, exc, traceback))
+            }
+
+            fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+                Ok(format!(
+                    "<{} wrapper for {}>",
+                    slf.get_type().name()?,
+                    slf.get().typed.object.bind(slf.py()).str()?
+                ))
+            }
+        }
+    };
+}
+
+/// A ctypes structure and the lock which accesses to it take.
+#[pyclass(subclass, frozen, weakref, module = "pumasi._core")]
+pub struct TypedStructure {
+    typed: Typed,
+}
+
+typed!(TypedStructure {
     #[new]
     #[pyo3(signature = (obj, lock, /))]
-    fn new(obj: &Bound<'_, PyAny>, lock: &Bound<'_, PyAny>) -> PyResult<TypedBase> {
-        Ok(TypedBase {
-            object: obj.clone().unbind(),
-            guard: Guard::of(lock),
-            numbers: None,
-        })
-    }
-
-    #[getter]
-    fn _obj<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.object.bind(py).clone()
-    }
-
-    #[getter]
-    fn _lock<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.guard.bind(py)
-    }
-
-    /// Return the ctypes object, whose accesses take no lock.
-    fn get_obj<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.object.bind(py).clone()
-    }
-
-    /// Return the lock which every access takes.
-    fn get_lock<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
-        self.guard.bind(py)
-    }
-
-    /// The lock's `acquire`.
-    #[getter]
-    fn acquire<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.guard.bind(py).getattr("acquire")
-    }
-
-    /// The lock's `release`.
-    #[getter]
-    fn release<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.guard.bind(py).getattr("release")
-    }
-
-    fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.guard.bind(py).call_method0("__enter__")
-    }
-
-    #[pyo3(signature = (exc_type=None, exc=None, traceback=None, /))]
-    fn __exit__<'py>(
-        &self,
-        py: Python<'py>,
-        exc_type: Option<&Bound<'py, PyAny>>,
-        exc: Option<&Bound<'py, PyAny>>,
-        traceback: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.guard
-            .bind(py)
-            .call_method1("__exit__", (exc_type, exc, traceback))
+    fn new(obj: &Bound<'_, PyAny>, lock: &Bound<'_, PyAny>) -> TypedStructure {
+        TypedStructure {
+            typed: Typed::new(obj, lock, None),
+        }
     }
 
     /// The buffer of the ctypes object, with its format and shape.
@@ -272,49 +346,34 @@ impl TypedBase {
         view: *mut ffi::Py_buffer,
         flags: c_int,
     ) -> PyResult<()> {
-        let object = slf.get().object.as_ptr();
-        // SAFETY: `view` is the interpreter's to fill, which the ctypes object does; the view then
-        // belongs to that object, which it keeps, and is given back to it.
-        if unsafe { ffi::PyObject_GetBuffer(object, view, flags) } == -1 {
-            return Err(PyErr::fetch(slf.py()));
-        }
-        Ok(())
+        // SAFETY: the interpreter's promise.
+        unsafe { slf.get().typed.export(slf.py(), view, flags) }
     }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        Ok(format!(
-            "<{} wrapper for {}>",
-            slf.get_type().name()?,
-            slf.get().object.bind(slf.py()).str()?
-        ))
-    }
-}
+});
 
 /// A simple ctypes object and the lock which its accesses take.
-#[pyclass(extends = TypedBase, subclass, frozen, module = "pumasi._core")]
-pub struct TypedValue {}
+#[pyclass(subclass, frozen, weakref, module = "pumasi._core")]
+pub struct TypedValue {
+    typed: Typed,
+}
 
-#[pymethods]
-impl TypedValue {
+typed!(TypedValue {
     #[new]
     #[pyo3(signature = (obj, lock, /))]
     fn new(
         obj: &Bound<'_, PyAny>,
         lock: &Bound<'_, PyAny>,
-    ) -> PyResult<PyClassInitializer<TypedValue>> {
-        Ok(PyClassInitializer::from(TypedBase {
-            object: obj.clone().unbind(),
-            guard: Guard::of(lock),
-            numbers: Numbers::of(obj)?,
+    ) -> PyResult<TypedValue> {
+        Ok(TypedValue {
+            typed: Typed::new(obj, lock, Numbers::of(obj)?),
         })
-        .add_subclass(TypedValue {}))
     }
 
     /// The value; reading and writing it take the lock.
     #[getter]
     #[inline]
-    fn value<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let (py, base) = (slf.py(), slf.as_super().get());
+    fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let base = &self.typed;
         match &base.numbers {
             Some(numbers) => {
                 let bits = base.guard.exclude(py, || numbers.read(0))?;
@@ -328,8 +387,8 @@ impl TypedValue {
 
     #[setter]
     #[inline]
-    fn set_value<'py>(slf: &Bound<'py, Self>, value: &Bound<'py, PyAny>) -> PyResult<()> {
-        let (py, base) = (slf.py(), slf.as_super().get());
+    fn set_value<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<()> {
+        let (py, base) = (value.py(), &self.typed);
         if let Some(numbers) = &base.numbers
             && let Some(bits) = numbers.number.bits_of(value)
         {
@@ -344,65 +403,53 @@ impl TypedValue {
     /// It wraps around where the C type does.
     #[inline]
     #[pyo3(signature = (n, /))]
-    fn add<'py>(slf: &Bound<'py, Self>, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let base = slf.as_super().get();
-        step(base, 0, Step::Add, n)
+    pub fn add<'py>(&self, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let base = &self.typed;
+        base.step(0, Step::Add, n)
     }
 
     /// Store `new` if the value equals `old`, in one atomic step; return whether it did.
     #[pyo3(signature = (old, new, /))]
     fn compare_exchange(
-        slf: &Bound<'_, Self>,
+        &self,
         old: &Bound<'_, PyAny>,
         new: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        let base = slf.as_super().get();
-        exchange(base, 0, old, new)
+        let base = &self.typed;
+        base.exchange(0, old, new)
     }
 
     /// Store `n` if it is greater than the value, in one atomic step; return the new value.
     #[pyo3(signature = (n, /))]
-    fn max<'py>(slf: &Bound<'py, Self>, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        step(slf.as_super().get(), 0, Step::Max, n)
+    fn max<'py>(&self, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.typed.step(0, Step::Max, n)
     }
 
     /// Store `n` if it is less than the value, in one atomic step; return the new value.
     #[pyo3(signature = (n, /))]
-    fn min<'py>(slf: &Bound<'py, Self>, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        step(slf.as_super().get(), 0, Step::Min, n)
+    fn min<'py>(&self, n: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.typed.step(0, Step::Min, n)
     }
-}
 
-#[inline(always)]
-fn step<'py>(
-    base: &TypedBase,
-    index: usize,
-    step: Step,
-    n: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyAny>> {
-    let numbers = base.numbers()?;
-    let operand = numbers.operand(n)?;
-    let bits = base
-        .guard
-        .exclude(n.py(), || numbers.step(index, step, operand))?;
-    numbers.number.to_python(n.py(), bits)
-}
-
-fn exchange(
-    base: &TypedBase,
-    index: usize,
-    old: &Bound<'_, PyAny>,
-    new: &Bound<'_, PyAny>,
-) -> PyResult<bool> {
-    let numbers = base.numbers()?;
-    let py = new.py();
-    let (old, new) = (numbers.operand(old)?, numbers.operand(new)?);
-    base.guard.exclude(py, || numbers.exchange(index, old, new))
-}
+    /// The buffer of the ctypes object, with its format and shape.
+    ///
+    /// # Safety
+    /// Called by the interpreter with a view to fill.
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        // SAFETY: the interpreter's promise.
+        unsafe { slf.get().typed.export(slf.py(), view, flags) }
+    }
+});
 
 /// A ctypes array and the lock which its accesses take.
-#[pyclass(extends = TypedBase, subclass, frozen, module = "pumasi._core")]
-pub struct TypedArray {}
+#[pyclass(subclass, frozen, weakref, module = "pumasi._core")]
+pub struct TypedArray {
+    typed: Typed,
+}
 
 impl TypedArray {
     /// The position that an index means, by the rules and in the words of ctypes.
@@ -435,41 +482,37 @@ fn exact_index(key: &Bound<'_, PyAny>) -> Option<isize> {
     }
 }
 
-#[pymethods]
-impl TypedArray {
+typed!(TypedArray {
     #[new]
     #[pyo3(signature = (obj, lock, /))]
     fn new(
         obj: &Bound<'_, PyAny>,
         lock: &Bound<'_, PyAny>,
-    ) -> PyResult<PyClassInitializer<TypedArray>> {
+    ) -> PyResult<TypedArray> {
         let numbers = if plain_elements(obj)? {
             Numbers::of(obj)?
         } else {
             None
         };
-        Ok(PyClassInitializer::from(TypedBase {
-            object: obj.clone().unbind(),
-            guard: Guard::of(lock),
-            numbers,
+        Ok(TypedArray {
+            typed: Typed::new(obj, lock, numbers),
         })
-        .add_subclass(TypedArray {}))
     }
 
-    fn __len__(slf: &Bound<'_, Self>) -> PyResult<usize> {
-        let base = slf.as_super().get();
+    fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
+        let base = &self.typed;
         match &base.numbers {
             Some(numbers) => Ok(numbers.count),
-            None => base.object.bind(slf.py()).len(),
+            None => base.object.bind(py).len(),
         }
     }
 
     #[inline]
     fn __getitem__<'py>(
-        slf: &Bound<'py, Self>,
+        &self,
         key: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (py, base) = (slf.py(), slf.as_super().get());
+        let (py, base) = (key.py(), &self.typed);
         if let (Some(numbers), Some(index)) = (&base.numbers, exact_index(key)) {
             let place = Self::place(numbers, index)?;
             let bits = base.guard.exclude(py, || numbers.read(place))?;
@@ -480,11 +523,11 @@ impl TypedArray {
 
     #[inline]
     fn __setitem__<'py>(
-        slf: &Bound<'py, Self>,
+        &self,
         key: &Bound<'py, PyAny>,
         value: &Bound<'py, PyAny>,
     ) -> PyResult<()> {
-        let (py, base) = (slf.py(), slf.as_super().get());
+        let (py, base) = (key.py(), &self.typed);
         if let (Some(numbers), Some(index)) = (&base.numbers, exact_index(key))
             && let Some(bits) = numbers.number.bits_of(value)
         {
@@ -498,53 +541,66 @@ impl TypedArray {
     /// Add `n` to the element at `index` in one atomic step and return the new value.
     #[inline]
     #[pyo3(signature = (index, n, /))]
-    fn add<'py>(
-        slf: &Bound<'py, Self>,
+    pub fn add<'py>(
+        &self,
         index: isize,
         n: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let base = slf.as_super().get();
+        let base = &self.typed;
         let place = Self::place(base.numbers()?, index)?;
-        step(base, place, Step::Add, n)
+        base.step(place, Step::Add, n)
     }
 
     /// Store `new` at `index` if the element equals `old`, in one atomic step; return whether it did.
     #[pyo3(signature = (index, old, new, /))]
     fn compare_exchange(
-        slf: &Bound<'_, Self>,
+        &self,
         index: isize,
         old: &Bound<'_, PyAny>,
         new: &Bound<'_, PyAny>,
     ) -> PyResult<bool> {
-        let base = slf.as_super().get();
+        let base = &self.typed;
         let place = Self::place(base.numbers()?, index)?;
-        exchange(base, place, old, new)
+        base.exchange(place, old, new)
     }
 
     /// Store `n` at `index` if it is greater, in one atomic step; return the new element.
     #[pyo3(signature = (index, n, /))]
     fn max<'py>(
-        slf: &Bound<'py, Self>,
+        &self,
         index: isize,
         n: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let base = slf.as_super().get();
+        let base = &self.typed;
         let place = Self::place(base.numbers()?, index)?;
-        step(base, place, Step::Max, n)
+        base.step(place, Step::Max, n)
     }
 
     /// Store `n` at `index` if it is less, in one atomic step; return the new element.
     #[pyo3(signature = (index, n, /))]
     fn min<'py>(
-        slf: &Bound<'py, Self>,
+        &self,
         index: isize,
         n: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let base = slf.as_super().get();
+        let base = &self.typed;
         let place = Self::place(base.numbers()?, index)?;
-        step(base, place, Step::Min, n)
+        base.step(place, Step::Min, n)
     }
-}
+
+    /// The buffer of the ctypes object, with its format and shape.
+    ///
+    /// # Safety
+    /// Called by the interpreter with a view to fill.
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        // SAFETY: the interpreter's promise.
+        unsafe { slf.get().typed.export(slf.py(), view, flags) }
+    }
+});
 
 /// Whether the elements of a ctypes array are read as plain Python values: those of a user's own
 /// subclass of a simple type come as instances of it.
