@@ -356,7 +356,8 @@ impl<H: Host> Heap<H> {
             .load64(slot_at(slot) + P_STATUS, Ordering::Acquire);
         let signal = (status >> 63 == 1)
             .then_some((status & 0x7f) as i32)
-            .filter(|&s| s != 0);
+            .filter(|&s| s != 0)
+            .or_else(|| self.host().ended_by(pid));
         Death { pid, signal }
     }
 

@@ -84,6 +84,11 @@ pub trait Host: Send + Sync + Sized + 'static {
     /// Whether that process still runs: never wrong about a dead one that it calls alive for
     /// longer than the kernel takes to end it, never wrong about a living one.
     fn alive(&self, who: Identity) -> bool;
+    /// The signal that ended a process, where this process may know: its parent, until it has
+    /// reaped it.
+    fn ended_by(&self, _pid: u32) -> Option<i32> {
+        None
+    }
     /// A number for the calling thread, unique in its process, never zero.
     fn thread(&self) -> u32;
     /// Time from a fixed point, monotonic.

@@ -10,7 +10,7 @@ use std::io;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags};
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
 
 use crate::sys::Identity;
 
@@ -75,6 +75,15 @@ pub fn alive(who: Identity) -> bool {
         // /proc is hidden from us: a living pid is all that is known.
         Err(_) => true,
     }
+}
+
+/// The signal that ended a child of ours which nobody has reaped yet. Leaves it to be reaped.
+pub fn ended_by(pid: u32) -> Option<i32> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw)?;
+    let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    rustix::process::waitid(WaitId::Pid(pid), look)
+        .ok()??
+        .terminating_signal()
 }
 
 /// The inode of the pid namespace, or 0 where it cannot be read.

@@ -227,6 +227,9 @@ impl Host for Real {
     fn alive(&self, who: Identity) -> bool {
         process::alive(who)
     }
+    fn ended_by(&self, pid: u32) -> Option<i32> {
+        process::ended_by(pid)
+    }
     #[inline(always)]
     fn thread(&self) -> u32 {
         fork::thread_number()
