@@ -399,7 +399,7 @@ fn at_the_limit_a_container_can_still_be_emptied() {
         let list = RawList::create(&heap).unwrap();
         let dict = RawDict::create(&heap).unwrap();
         let mut n = 0;
-        let mut fill = |i: i64| {
+        let fill = |i: i64| {
             let v = Plain::Text("x".repeat(200));
             prepare(&heap, &v).and_then(|mut v| list.push(&mut v))?;
             let mut v = prepare(&heap, &v)?;
