@@ -16,6 +16,7 @@ use crate::block::{Gate, by_reference};
 use crate::errors::OrRaise;
 use crate::keys::key;
 use crate::list::{not_implemented, one_argument, truth};
+use crate::load::Scratch;
 use crate::locked::{Lockable, Locked, MAX_TRIES};
 use crate::plain::{Plain, Shown};
 use crate::reference::given;
@@ -68,9 +69,9 @@ impl DictBase {
         let raw = self.raw()?;
         let mut buffer = Vec::new();
         let (key, _) = key(self.heap(), object, &mut buffer)?;
-        let mut out = Fetch::new();
-        match wait::run(object.py(), || raw.get(&key, &mut out))? {
-            Some(cell) => load::and_forget(object.py(), cell, out).map(Some),
+        let mut out = Scratch::new();
+        match wait::run(object.py(), || raw.get(&key, out.fetch()))? {
+            Some(cell) => out.value_of(object.py(), cell).map(Some),
             None => Ok(None),
         }
     }
@@ -103,9 +104,9 @@ impl DictBase {
         let raw = self.raw()?;
         let mut buffer = Vec::new();
         let (key, _) = key(self.heap(), object, &mut buffer)?;
-        let mut out = Fetch::new();
-        match wait::run(object.py(), || raw.remove(&key, &mut out))? {
-            Some(cell) => load::to_python(object.py(), cell, &mut out).map(Some),
+        let mut out = Scratch::new();
+        match wait::run(object.py(), || raw.remove(&key, out.fetch()))? {
+            Some(cell) => out.value_of(object.py(), cell).map(Some),
             None => Ok(None),
         }
     }

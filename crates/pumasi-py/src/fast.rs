@@ -15,8 +15,8 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::{Borrowed, PyClass};
 
-use crate::dict::DictBase;
-use crate::list::ListBase;
+use crate::dict::{Dict, DictBase};
+use crate::list::{List, ListBase};
 use crate::typed::{TypedArray, TypedValue};
 
 type Object = *mut ffi::PyObject;
@@ -27,6 +27,12 @@ pub fn install(py: Python<'_>) -> PyResult<()> {
     with_some::<ListBase>(py, c"pop", list_pop)?;
     with_some::<DictBase>(py, c"get", dict_get)?;
     with_some::<DictBase>(py, c"add", dict_add)?;
+    // Also where they are inherited: for an instance of its own class a descriptor needs not
+    // look for that among the bases.
+    with_one::<List>(py, c"append", list_append)?;
+    with_some::<List>(py, c"pop", list_pop)?;
+    with_some::<Dict>(py, c"get", dict_get)?;
+    with_some::<Dict>(py, c"add", dict_add)?;
     with_one::<TypedValue>(py, c"add", value_add)?;
     with_some::<TypedArray>(py, c"add", array_add)
 }

@@ -20,6 +20,7 @@ use pyo3::types::{PyBool, PyDict, PyList, PyNotImplemented, PySlice, PyString, P
 
 use crate::block::{Gate, by_reference};
 use crate::errors::OrRaise;
+use crate::load::Scratch;
 use crate::locked::{Lockable, Locked, MAX_TRIES};
 use crate::plain::{Plain, Shown};
 use crate::reference::given;
@@ -89,9 +90,9 @@ impl ListBase {
 
     fn item<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
         let raw = self.raw()?;
-        let mut out = Fetch::new();
-        let cell = wait::run(py, || raw.get(index, &mut out))?;
-        load::and_forget(py, cell, out)
+        let mut out = Scratch::new();
+        let cell = wait::run(py, || raw.get(index, out.fetch()))?;
+        out.value_of(py, cell)
     }
 
     /// The first position from `from` to `to` whose item equals `value`.
@@ -399,9 +400,9 @@ impl ListBase {
     #[pyo3(signature = (index=-1, /), text_signature = "($self, index=-1, /)")]
     pub fn pop<'py>(&self, py: Python<'py>, index: isize) -> PyResult<Bound<'py, PyAny>> {
         let raw = self.raw()?;
-        let mut out = Fetch::new();
-        let cell = wait::run(py, || raw.pop(index, &mut out))?;
-        load::and_forget(py, cell, out)
+        let mut out = Scratch::new();
+        let cell = wait::run(py, || raw.pop(index, out.fetch()))?;
+        out.value_of(py, cell)
     }
 
     /// Remove the first item that equals `value`.
@@ -774,12 +775,10 @@ fn step<'py>(
     index: isize,
 ) -> PyResult<Option<Bound<'py, PyAny>>> {
     let raw = list.get().raw()?;
-    let mut out = Fetch::new();
-    let found = wait::run(py, || match raw.get(index, &mut out) {
+    let mut out = Scratch::new();
+    let found = wait::run(py, || match raw.get(index, out.fetch()) {
         Err(Error::IndexOutOfRange { .. }) => Ok(None),
         found => found.map(Some),
     })?;
-    found
-        .map(|cell| load::to_python(py, cell, &mut out))
-        .transpose()
+    found.map(|cell| out.value_of(py, cell)).transpose()
 }

@@ -3,6 +3,8 @@
 //! Everything here runs after the operation that read the value has let go of its locks: making
 //! a Python object may run anybody's finalisers.
 
+use core::mem::ManuallyDrop;
+
 use pumasi::containers::ItemRef;
 use pumasi::heap::cell::{Cell, Tag};
 use pumasi::heap::object::{Kind, ObjectRef};
@@ -30,14 +32,44 @@ pub fn to_python<'py>(py: Python<'py>, cell: Cell, out: &mut Fetch) -> PyResult<
     }
 }
 
-/// The same, for the last use of `out`: where it holds nothing, nothing is dropped.
-#[inline(always)]
-pub fn and_forget(py: Python<'_>, cell: Cell, mut out: Fetch) -> PyResult<Bound<'_, PyAny>> {
-    let value = to_python(py, cell, &mut out);
-    if cell.is_inline() {
-        core::mem::forget(out);
+/// A place to fetch one value into, which costs nothing to leave when the value fits a cell.
+pub struct Scratch {
+    fetch: ManuallyDrop<Fetch>,
+    /// Whether there may be something in it to give back.
+    holds: bool,
+}
+
+impl Scratch {
+    #[inline(always)]
+    pub fn new() -> Scratch {
+        Scratch {
+            fetch: ManuallyDrop::new(Fetch::new()),
+            holds: true,
+        }
     }
-    value
+
+    /// For the operation that fetches.
+    #[inline(always)]
+    pub fn fetch(&mut self) -> &mut Fetch {
+        &mut self.fetch
+    }
+
+    /// The Python value of the cell which the operation returned.
+    #[inline(always)]
+    pub fn value_of<'py>(&mut self, py: Python<'py>, cell: Cell) -> PyResult<Bound<'py, PyAny>> {
+        self.holds = !cell.is_inline();
+        to_python(py, cell, &mut self.fetch)
+    }
+}
+
+impl Drop for Scratch {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.holds {
+            // SAFETY: dropped here and nowhere else, at the end of its life.
+            unsafe { ManuallyDrop::drop(&mut self.fetch) };
+        }
+    }
 }
 
 #[inline(always)]
