@@ -199,12 +199,9 @@ impl Cell {
     /// Refuses what cannot be a value: read from a damaged heap.
     #[inline(always)]
     pub(crate) fn check(self, at: u64) -> Fast<Cell> {
-        let bad = match Tag::of(self.0) {
-            Some(Tag::Special) => self.0 == 0 || self.0 > Cell::TRUE.0,
-            Some(Tag::Node) | None => true,
-            Some(_) => false,
-        };
-        if bad {
+        let tag = self.0 & 15;
+        let special = tag == Tag::Special as u64 && (self.0 == 0 || self.0 > Cell::TRUE.0);
+        if special || tag >= Tag::Node as u64 {
             return Err(Error::corrupt(at, "not a value").into());
         }
         Ok(self)

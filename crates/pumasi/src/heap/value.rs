@@ -368,7 +368,7 @@ impl<H: Host> Heap<H> {
     }
 
     /// Reads the value in `cell`, which lies in a container whose lock is held.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn fetch(
         &self,
         local: &'static Local,
@@ -384,6 +384,7 @@ impl<H: Host> Heap<H> {
         Ok(cell)
     }
 
+    #[inline(never)]
     fn fetch_block(&self, local: &'static Local, cell: Cell, out: &mut Fetch<H>) -> Fast<()> {
         if cell.tag() == Tag::Object {
             out.object = Some(self.handle_of(local, cell)?);

@@ -11,6 +11,9 @@ use core::sync::atomic::{AtomicU32, AtomicU64};
 pub struct Mem {
     base: *mut u8,
     size: u64,
+    /// How many words of 64 and of 32 bits that is, for one comparison per access.
+    words64: u64,
+    words32: u64,
 }
 
 // SAFETY: `Mem` is an address and a length; every access through it is atomic or a raw copy
@@ -32,7 +35,12 @@ impl Mem {
     /// `base` is aligned to a page and the `size` bytes from it stay readable and writable for
     /// as long as a copy of the result is used. `size` is a multiple of 8.
     pub unsafe fn new(base: *mut u8, size: u64) -> Mem {
-        Mem { base, size }
+        Mem {
+            base,
+            size,
+            words64: size >> 3,
+            words32: size >> 2,
+        }
     }
 
     /// Bytes in the range.
@@ -62,7 +70,7 @@ impl Mem {
     pub fn word32(&self, off: u64) -> &AtomicU32 {
         // Rotating puts a misaligned offset's low bits at the top, so that one comparison
         // refuses both what is outside and what is not aligned.
-        if off.rotate_right(2) >= self.size >> 2 {
+        if off.rotate_right(2) >= self.words32 {
             outside(off);
         }
         // SAFETY: in bounds and aligned by the check above; the word is only accessed atomically
@@ -73,7 +81,7 @@ impl Mem {
     /// The 64-bit word at `off`.
     #[inline(always)]
     pub fn word64(&self, off: u64) -> &AtomicU64 {
-        if off.rotate_right(3) >= self.size >> 3 {
+        if off.rotate_right(3) >= self.words64 {
             outside(off);
         }
         // SAFETY: as for `word32`.
