@@ -1,4 +1,5 @@
-//! Chunks: what is taken from the system at a time, alone or in runs for large values.
+//! Chunks: what is taken from the system at a time, alone or in runs for large values. The file is
+//! long because claiming, committing and giving back are one protocol over one word.
 //!
 //! ```text
 //! chunk word: state(4) | committed(1) | class(6) | slot(10) | spare(11) | run(32)
