@@ -35,7 +35,7 @@ STANDARD_COUNTERPARTS = {"one_call": "one_call_with_lock"}
 # Arguments with which a program is done in a moment, for a first look and for tests.
 QUICK_ARGUMENTS = {
     "race": ["3"],
-    "race_at_once": ["3", "500"],
+    "race_at_once": ["3", "700"],
     "lock": ["3", "50"],
     "one_call": ["3", "50"],
     "one_call_with_lock": ["3", "50"],

@@ -46,7 +46,7 @@ def run_once(rounds: int) -> int:
 def main() -> None:
     """Run the race several times and show how much was lost."""
     runs = int(sys.argv[1]) if len(sys.argv) > 1 else 10
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 300
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 400
     started = time.perf_counter()
     lengths = [run_once(rounds) for _ in range(runs)]
     seconds = time.perf_counter() - started

@@ -168,7 +168,7 @@ fn race(times: u32) -> Result<Lengths, Error> {
 
 /// Several runs of many rounds which begin together.
 fn many(task: &Task, mut once: impl FnMut(u32) -> Result<u64, Error>) -> Result<Json, Error> {
-    let (times, rounds) = task.pick((10, 300), (3, 500));
+    let (times, rounds) = task.pick((10, 600), (3, 800));
     json(runs(times, u64::from(WORKERS * rounds), || once(rounds))?)
 }
 

@@ -107,7 +107,7 @@ fn race(times: u32, expected: u64, once: impl Fn() -> u64) -> Result<Lengths, Er
 
 /// Several runs of many rounds which begin together.
 fn many(task: &Task, once: impl Fn(u32) -> u64) -> Result<Value, Error> {
-    let (times, rounds) = task.pick((10, 300), (3, 500));
+    let (times, rounds) = task.pick((10, 5000), (3, 5000));
     json(race(times, u64::from(WORKERS * rounds), || once(rounds))?)
 }
 
