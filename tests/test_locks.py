@@ -273,8 +273,8 @@ def hammer_list(started: Any, shared: Any) -> None:
     started.set()
     while True:
         shared.append("x" * 50)
-        shared.insert(0, [1])
-        shared[0] = {"a": 1}
+        shared.insert(0, 2**80)
+        shared[0] = ("a", 1.5)
         shared.pop()
         shared.extend(range(20))
         del shared[:20]
@@ -287,10 +287,10 @@ def hammer_dict(started: Any, shared: Any) -> None:
     while True:
         n += 1
         shared[n % 50] = "x" * 50
-        shared[str(n % 50)] = [n]
+        shared[str(n % 50)] = (n, "n")
         shared.add("n")
         shared.pop(n % 7, None)
-        shared.setdefault(n % 7, {})
+        shared.setdefault(n % 7, None)
         shared.update(a=1, b=2)
 
 
@@ -308,6 +308,28 @@ def test_a_killed_process_leaves_containers_whole(ctx: Any, rounds: int) -> None
     assert all(key in entries for key in plain)
     entries.add("after")
     assert entries["after"] == 1
+
+
+def hammer_nested(started: Any, shared: Any) -> None:
+    started.set()
+    n = 0
+    while True:
+        n += 1
+        shared["list"] = [n]
+        shared["dict"] = {"n": [n]}
+        shared["list"].append({})
+        shared.pop("dict")
+
+
+def test_a_killed_process_leaves_nested_containers_whole(ctx: Any, kept_by_a_kill: None) -> None:
+    entries: pumasi.Dict[str, Any] = pumasi.Dict()
+    kill_in_the_middle(ctx, hammer_nested, entries)
+    plain = entries.to_plain()
+    assert len(plain) == len(entries)
+    assert set(plain) <= {"list", "dict"}
+    entries["list"] = [1]
+    entries["list"].append(2)
+    assert entries["list"] == [1, 2]
 
 
 def hold_container(shared: Any, held: Any) -> None:
