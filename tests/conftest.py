@@ -48,7 +48,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
         multiprocessing.active_children()  # reaps what has ended
         strays = helpers.children() - children
         more_opened = _lasting() - opened
-        more_objects = helpers.objects() - objects
+        more_objects = 0 if "killed" in request.fixturenames else helpers.objects() - objects
         if "kept_by_a_kill" in request.fixturenames:
             more_objects = 0
         if not strays and not more_opened and more_objects <= 0:
@@ -71,6 +71,15 @@ def _lasting() -> Counter[str]:
         for _, target in helpers.descriptors()
         if "pidfd" not in target and "/pym-" not in target
     )
+
+
+@pytest.fixture
+def killed() -> None:
+    """For tests which kill a process in the middle of an operation.
+
+    That can leave an object's count of references too high, never too low (HEAP-4): the object
+    then stays, which is no failure of the test.
+    """
 
 
 @pytest.fixture

@@ -294,8 +294,9 @@ def hammer_dict(started: Any, shared: Any) -> None:
         shared.update(a=1, b=2)
 
 
-@pytest.mark.parametrize("rounds", range(5))
-def test_a_killed_process_leaves_containers_whole(ctx: Any, rounds: int) -> None:
+@pytest.mark.usefixtures("killed")
+@pytest.mark.parametrize("number", range(5))
+def test_a_killed_process_leaves_containers_whole(ctx: Any, number: int) -> None:
     items: pumasi.List[Any] = pumasi.List(range(10))
     entries: pumasi.Dict[Any, Any] = pumasi.Dict()
     kill_in_the_middle(ctx, hammer_list, items)
