@@ -12,7 +12,7 @@ use pumasi::heap::value::Fetch;
 use pyo3::exceptions::PyTypeError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use crate::errors::{CorruptHeap, OrRaise};
 use crate::{block, dict, list, locks, pickles};
@@ -199,14 +199,12 @@ fn complex(py: Python<'_>, re: f64, im: f64) -> PyResult<Bound<'_, PyAny>> {
 }
 
 fn big_int<'py>(py: Python<'py>, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
-    // SAFETY: reads `len` bytes from the pointer, least significant first and signed; gives a
-    // new reference, or null with an exception set.
-    unsafe {
-        Bound::from_owned_ptr_or_err(
-            py,
-            ffi::_PyLong_FromByteArray(bytes.as_ptr(), bytes.len(), 1, 1),
-        )
-    }
+    // The C function for this differs between the versions of Python; the method does not.
+    let signed = PyDict::new(py);
+    signed.set_item("signed", true)?;
+    let bytes = PyBytes::new(py, bytes);
+    py.get_type::<PyInt>()
+        .call_method("from_bytes", (bytes, "little"), Some(&signed))
 }
 
 fn item_to_python<'py>(
