@@ -193,6 +193,20 @@ fn list_cases() -> Vec<Case> {
             let list = as_list(&o[0]);
             list.remove_if(list.version(), 13).unwrap();
         }),
+        case("remove by position", |h| vec![list(h, &mixed(20))], |_, o| {
+            as_list(&o[0]).remove(4).unwrap();
+        }),
+        case("remove the last", |h| vec![list(h, &mixed(14))], |_, o| {
+            as_list(&o[0]).remove(-1).unwrap();
+        }),
+        case("set if unchanged", |h| vec![list(h, &mixed(20))], |h, o| {
+            let list = as_list(&o[0]);
+            list.set_if(list.version(), 4, &mut prepare(h, &text(33)).unwrap()).unwrap();
+        }),
+        case("extend if unchanged", |h| vec![list(h, &mixed(11))], |h, o| {
+            let list = as_list(&o[0]);
+            list.extend_if(list.version(), &mut prepare_all(h, &mixed(9))).unwrap();
+        }),
         case("reorder", |h| vec![list(h, &mixed(20))], |_, o| {
             let list = as_list(&o[0]);
             let order: Vec<usize> = (0..20).map(|i| (i * 7) % 20).collect();
@@ -234,6 +248,17 @@ fn dict_cases() -> Vec<Case> {
         }),
         case("add a float", |h| vec![dict(h, &mixed_pairs(2))], |h, o| {
             with_key(h, &int(4), |key| as_dict(&o[0]).add(key, None, Number::Int(2))).unwrap();
+        }),
+        case("insert if still absent", |h| vec![dict(h, &mixed_pairs(3))], |h, o| {
+            let mut v = prepare(h, &text(44)).unwrap();
+            with_key(h, &text(25), |key| assert!(as_dict(&o[0]).insert_if(key, None, None, &mut v).unwrap()));
+        }),
+        case("insert if unchanged", |h| vec![dict(h, &mixed_pairs(3))], |h, o| {
+            let mut v = prepare(h, &text(44)).unwrap();
+            with_key(h, &int(0), |key| {
+                let found = as_dict(&o[0]).get(key, &mut Fetch::new()).unwrap();
+                assert!(as_dict(&o[0]).insert_if(key, found, None, &mut v).unwrap());
+            });
         }),
         case("popitem", |h| vec![dict(h, &mixed_pairs(6))], |_, o| {
             as_dict(&o[0]).popitem(&mut Fetch::new(), &mut Fetch::new()).unwrap();
@@ -310,6 +335,14 @@ fn primitive_cases() -> Vec<Case> {
         }),
         case("event", |h| vec![RawEvent::create(h).unwrap().object().clone()], |_, o| {
             RawEvent::from_object(o[0].clone()).unwrap().set();
+        }),
+        case("lower an event", |h| {
+            let event = RawEvent::create(h).unwrap();
+            event.set();
+            vec![event.object().clone()]
+        }, |_, o| RawEvent::from_object(o[0].clone()).unwrap().clear()),
+        case("give to a semaphore", |h| vec![RawSemaphore::create(h, 1).unwrap().object().clone()], |_, o| {
+            RawSemaphore::from_object(o[0].clone()).unwrap().release(2).unwrap();
         }),
         case("semaphore", |h| vec![RawSemaphore::create(h, 1).unwrap().object().clone()], |_, o| {
             assert!(RawSemaphore::from_object(o[0].clone()).unwrap().acquire(None).unwrap().is_ours());
