@@ -7,6 +7,11 @@
 //! j, with a first recoverer that dies at its j-th store (on a copy of the memory). The tests try
 //! a part of these j, a different one for each k; with `PUMASI_SOAK=1` all of them.
 
+mod dicts;
+mod lists;
+mod objects;
+mod primitives;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::collections::BTreeMap;
@@ -121,239 +126,6 @@ fn put(heap: &Heap<Sim>, o: &Objects, k: Plain, v: Plain) {
 fn take(heap: &Heap<Sim>, o: &Objects, k: Plain) {
     let mut out = Fetch::new();
     with_key(heap, &k, |key| as_dict(&o[0]).remove(key, &mut out)).unwrap();
-}
-
-#[rustfmt::skip]
-fn list_cases() -> Vec<Case> {
-    vec![
-        case("push inline", |h| vec![list(h, &mixed(3))], |h, o| push(h, o, int(9))),
-        case("push block", |h| vec![list(h, &mixed(3))], |h, o| push(h, o, text(50))),
-        case("push large", |h| vec![list(h, &mixed(3))], |h, o| push(h, o, text(5000))),
-        case("push, leaf grows", |h| vec![list(h, &mixed(5))], |h, o| push(h, o, text(50))),
-        case("push, directory", |h| vec![list(h, &mixed(13))], |h, o| push(h, o, text(50))),
-        case("push, new leaf", |h| vec![list(h, &mixed(26))], |h, o| push(h, o, text(50))),
-        case("push, directory grows", |h| vec![list(h, &mixed(13 * 6))], |h, o| push(h, o, text(9))),
-        case("set inline", |h| vec![list(h, &mixed(3))], |h, o| {
-            as_list(&o[0]).set(0, &mut prepare(h, &int(-1)).unwrap()).unwrap();
-        }),
-        case("set block over inline", |h| vec![list(h, &mixed(3))], |h, o| {
-            as_list(&o[0]).set(0, &mut prepare(h, &text(60)).unwrap()).unwrap();
-        }),
-        case("set inline over block", |h| vec![list(h, &mixed(3))], |h, o| {
-            as_list(&o[0]).set(1, &mut prepare(h, &int(1)).unwrap()).unwrap();
-        }),
-        case("set block over block", |h| vec![list(h, &mixed(40))], |h, o| {
-            as_list(&o[0]).set(31, &mut prepare(h, &text(60)).unwrap()).unwrap();
-        }),
-        case("set over large", |h| vec![list(h, &[text(9000)])], |h, o| {
-            as_list(&o[0]).set(0, &mut prepare(h, &text(8000)).unwrap()).unwrap();
-        }),
-        case("pop last inline", |h| vec![list(h, &mixed(3))], |_, o| {
-            as_list(&o[0]).pop(-1, &mut Fetch::new()).unwrap();
-        }),
-        case("pop last block", |h| vec![list(h, &mixed(2))], |_, o| {
-            as_list(&o[0]).pop(-1, &mut Fetch::new()).unwrap();
-        }),
-        case("pop last large", |h| vec![list(h, &[text(6000)])], |_, o| {
-            as_list(&o[0]).pop(-1, &mut Fetch::new()).unwrap();
-        }),
-        case("pop last of a leaf", |h| vec![list(h, &mixed(14))], |_, o| {
-            as_list(&o[0]).pop(-1, &mut Fetch::new()).unwrap();
-        }),
-        case("pop first", |h| vec![list(h, &mixed(40))], |_, o| {
-            as_list(&o[0]).pop(0, &mut Fetch::new()).unwrap();
-        }),
-        case("insert in the middle", |h| vec![list(h, &mixed(40))], |h, o| {
-            as_list(&o[0]).insert(17, &mut prepare(h, &text(30)).unwrap()).unwrap();
-        }),
-        case("extend in place", |h| vec![list(h, &mixed(1))], |h, o| {
-            as_list(&o[0]).extend(&mut prepare_all(h, &mixed(3))).unwrap();
-        }),
-        case("extend by leaves", |h| vec![list(h, &mixed(4))], |h, o| {
-            as_list(&o[0]).extend(&mut prepare_all(h, &mixed(30))).unwrap();
-        }),
-        case("extend an empty list", |h| vec![list(h, &[])], |h, o| {
-            as_list(&o[0]).extend(&mut prepare_all(h, &mixed(30))).unwrap();
-        }),
-        case("replace a slice", |h| vec![list(h, &mixed(40))], |h, o| {
-            let slice = Slice { start: Some(5), stop: Some(30), step: 1 };
-            as_list(&o[0]).set_slice(slice, &mut prepare_all(h, &mixed(4))).unwrap();
-        }),
-        case("replace an extended slice", |h| vec![list(h, &mixed(20))], |h, o| {
-            let slice = Slice { start: Some(1), stop: Some(16), step: 5 };
-            as_list(&o[0]).set_slice(slice, &mut prepare_all(h, &mixed(3))).unwrap();
-        }),
-        case("delete a slice", |h| vec![list(h, &mixed(40))], |_, o| {
-            as_list(&o[0]).del_slice(Slice { start: Some(0), stop: None, step: 2 }).unwrap();
-        }),
-        case("delete all by a slice", |h| vec![list(h, &mixed(30))], |_, o| {
-            as_list(&o[0]).del_slice(Slice::ALL).unwrap();
-        }),
-        case("remove by value", |h| vec![list(h, &mixed(20))], |_, o| {
-            let list = as_list(&o[0]);
-            list.remove_if(list.version(), 13).unwrap();
-        }),
-        case("remove by position", |h| vec![list(h, &mixed(20))], |_, o| {
-            as_list(&o[0]).remove(4).unwrap();
-        }),
-        case("remove the last", |h| vec![list(h, &mixed(14))], |_, o| {
-            as_list(&o[0]).remove(-1).unwrap();
-        }),
-        case("set if unchanged", |h| vec![list(h, &mixed(20))], |h, o| {
-            let list = as_list(&o[0]);
-            list.set_if(list.version(), 4, &mut prepare(h, &text(33)).unwrap()).unwrap();
-        }),
-        case("extend if unchanged", |h| vec![list(h, &mixed(11))], |h, o| {
-            let list = as_list(&o[0]);
-            list.extend_if(list.version(), &mut prepare_all(h, &mixed(9))).unwrap();
-        }),
-        case("reorder", |h| vec![list(h, &mixed(20))], |_, o| {
-            let list = as_list(&o[0]);
-            let order: Vec<usize> = (0..20).map(|i| (i * 7) % 20).collect();
-            list.reorder_if(list.version(), &order).unwrap();
-        }),
-        case("reverse", |h| vec![list(h, &mixed(20))], |_, o| as_list(&o[0]).reverse().unwrap()),
-        case("clear", |h| vec![list(h, &mixed(30))], |_, o| as_list(&o[0]).clear().unwrap()),
-    ]
-}
-
-#[rustfmt::skip]
-fn dict_cases() -> Vec<Case> {
-    vec![
-        case("insert inline", |h| vec![dict(h, &mixed_pairs(3))], |h, o| put(h, o, int(99), int(1))),
-        case("insert blocks", |h| vec![dict(h, &mixed_pairs(3))], |h, o| {
-            put(h, o, Plain::Text("another long key".into()), text(70));
-        }),
-        case("insert with an original key", |h| vec![dict(h, &mixed_pairs(2))], |h, o| {
-            // As Python stores 7.0: canonically 7, given as a float.
-            let mut original = h.prepare_bytes(pumasi::heap::cell::Tag::Str, b"given as this").unwrap();
-            let mut value = prepare(h, &text(30)).unwrap();
-            with_key(h, &int(7), |key| as_dict(&o[0]).insert(key, Some(&mut original), &mut value)).unwrap();
-        }),
-        case("insert a key too long to copy", |h| vec![dict(h, &mixed_pairs(2))], |h, o| {
-            put(h, o, text(1500), int(1));
-        }),
-        case("insert, table renewed", |h| vec![dict(h, &mixed_pairs(5))], |h, o| put(h, o, int(99), text(40))),
-        case("overwrite inline", |h| vec![dict(h, &mixed_pairs(5))], |h, o| put(h, o, int(2), int(-2))),
-        case("overwrite block", |h| vec![dict(h, &mixed_pairs(5))], |h, o| put(h, o, int(0), text(80))),
-        case("remove", |h| vec![dict(h, &mixed_pairs(5))], |h, o| {
-            take(h, o, Plain::Text("a key of some length 3".into()));
-        }),
-        case("setdefault", |h| vec![dict(h, &mixed_pairs(3))], |h, o| {
-            let mut v = prepare(h, &text(44)).unwrap();
-            with_key(h, &text(20), |key| as_dict(&o[0]).setdefault(key, None, &mut v, &mut Fetch::new())).unwrap();
-        }),
-        case("add", |h| vec![dict(h, &mixed_pairs(5))], |h, o| {
-            with_key(h, &int(4), |key| as_dict(&o[0]).add(key, None, Number::Int(i64::MAX / 2))).unwrap();
-        }),
-        case("add a float", |h| vec![dict(h, &mixed_pairs(2))], |h, o| {
-            with_key(h, &int(4), |key| as_dict(&o[0]).add(key, None, Number::Int(2))).unwrap();
-        }),
-        case("insert if still absent", |h| vec![dict(h, &mixed_pairs(3))], |h, o| {
-            let mut v = prepare(h, &text(44)).unwrap();
-            with_key(h, &text(25), |key| assert!(as_dict(&o[0]).insert_if(key, None, None, &mut v).unwrap()));
-        }),
-        case("insert if unchanged", |h| vec![dict(h, &mixed_pairs(3))], |h, o| {
-            let mut v = prepare(h, &text(44)).unwrap();
-            with_key(h, &int(0), |key| {
-                let found = as_dict(&o[0]).get(key, &mut Fetch::new()).unwrap();
-                assert!(as_dict(&o[0]).insert_if(key, found, None, &mut v).unwrap());
-            });
-        }),
-        case("popitem", |h| vec![dict(h, &mixed_pairs(6))], |_, o| {
-            as_dict(&o[0]).popitem(&mut Fetch::new(), &mut Fetch::new()).unwrap();
-        }),
-        case("clear a dict", |h| vec![dict(h, &mixed_pairs(9))], |_, o| as_dict(&o[0]).clear().unwrap()),
-    ]
-}
-
-#[rustfmt::skip]
-fn object_cases() -> Vec<Case> {
-    let nesting = |name, setup, act| Case { nests: true, ..case(name, setup, act) };
-    vec![
-        case("create and drop", |h| vec![list(h, &[])], |h, _| {
-            drop((list(h, &mixed(30)), dict(h, &mixed_pairs(12))));
-        }),
-        case("create and drop a buffer", |h| vec![list(h, &[])], |h, _| {
-            drop((RawBuffer::create(h, 100, 0).unwrap(), RawBuffer::create(h, 20_000, 0).unwrap()));
-        }),
-        case("read a large value", |h| vec![list(h, &[text(7000)])], |_, o| {
-            let mut out = Fetch::new();
-            as_list(&o[0]).get(0, &mut out).unwrap();
-            assert!(out.bytes().len() >= 7000);
-        }),
-        nesting("store a nested list", |h| vec![list(h, &mixed(2)), list(h, &mixed(3))], |h, o| {
-            as_list(&o[0]).push(&mut h.prepare_object(&o[1]).unwrap()).unwrap();
-        }),
-        nesting("replace a nested list", |h| {
-            let outer = list(h, &mixed(2));
-            let inner = list(h, &mixed(20));
-            as_list(&outer).push(&mut h.prepare_object(&inner).unwrap()).unwrap();
-            vec![outer]
-        }, |h, o| as_list(&o[0]).set(2, &mut prepare(h, &int(0)).unwrap()).unwrap()),
-        nesting("clear nested lists", |h| {
-            let outer = list(h, &[]);
-            for _ in 0..3 {
-                let inner = list(h, &mixed(4));
-                as_list(&inner).push(&mut h.prepare_object(&list(h, &[text(20)])).unwrap()).unwrap();
-                as_list(&outer).push(&mut h.prepare_object(&inner).unwrap()).unwrap();
-            }
-            vec![outer]
-        }, |_, o| as_list(&o[0]).clear().unwrap()),
-        nesting("store a pickle that refers to a list", |h| vec![list(h, &[]), list(h, &mixed(2))], |h, o| {
-            as_list(&o[0]).push(&mut h.prepare_pickle(b"some pickled bytes", &[&o[1]]).unwrap()).unwrap();
-        }),
-        nesting("remove a pickle that refers to a list", |h| {
-            let outer = list(h, &[]);
-            as_list(&outer).push(&mut h.prepare_pickle(b"some pickled bytes", &[&list(h, &mixed(9))]).unwrap()).unwrap();
-            vec![outer]
-        }, |_, o| {
-            as_list(&o[0]).pop(-1, &mut Fetch::new()).unwrap();
-        }),
-    ]
-}
-
-#[rustfmt::skip]
-fn primitive_cases() -> Vec<Case> {
-    let back = |name, setup, act| Case { found: Found::Before, ..case(name, setup, act) };
-    vec![
-        back("lock", |h| vec![RawLock::create(h, OnDeath::Auto).unwrap().object().clone()], |_, o| {
-            let lock = RawLock::from_object(o[0].clone()).unwrap();
-            assert!(lock.acquire(None).unwrap().is_ours());
-            lock.release().unwrap();
-            assert!(lock.acquire(None).unwrap().is_ours());
-        }),
-        back("rlock", |h| vec![RawRLock::create(h, OnDeath::Auto).unwrap().object().clone()], |_, o| {
-            let lock = RawRLock::from_object(o[0].clone()).unwrap();
-            for _ in 0..2 { assert!(lock.acquire(None).unwrap().is_ours()); }
-            lock.release().unwrap();
-        }),
-        back("bounded semaphore", |h| vec![RawBoundedSemaphore::create(h, 3, OnDeath::Auto).unwrap().object().clone()], |_, o| {
-            let s = RawBoundedSemaphore::from_object(o[0].clone()).unwrap();
-            for _ in 0..3 { assert!(s.acquire(None).unwrap().is_ours()); }
-            s.release().unwrap();
-        }),
-        case("event", |h| vec![RawEvent::create(h).unwrap().object().clone()], |_, o| {
-            RawEvent::from_object(o[0].clone()).unwrap().set();
-        }),
-        case("lower an event", |h| {
-            let event = RawEvent::create(h).unwrap();
-            event.set();
-            vec![event.object().clone()]
-        }, |_, o| RawEvent::from_object(o[0].clone()).unwrap().clear()),
-        case("give to a semaphore", |h| vec![RawSemaphore::create(h, 1).unwrap().object().clone()], |_, o| {
-            RawSemaphore::from_object(o[0].clone()).unwrap().release(2).unwrap();
-        }),
-        case("semaphore", |h| vec![RawSemaphore::create(h, 1).unwrap().object().clone()], |_, o| {
-            assert!(RawSemaphore::from_object(o[0].clone()).unwrap().acquire(None).unwrap().is_ours());
-        }),
-        back("locked() of a list", |h| vec![list(h, &mixed(3))], |_, o| {
-            let list = as_list(&o[0]);
-            assert!(list.lock(None).unwrap().is_ours());
-            list.unlock().unwrap();
-            assert!(list.lock(None).unwrap().is_ours());
-        }),
-    ]
 }
 
 /// The state of the objects as text: the same text, the same state.
@@ -599,7 +371,7 @@ fn assert_sections(tally: &Tally, names: &[&str]) {
 
 #[test]
 fn list_operations_survive_a_death_at_every_store() {
-    let tally = explore_all(list_cases());
+    let tally = explore_all(lists::cases());
     assert_sections(
         &tally,
         &[
@@ -618,7 +390,7 @@ fn list_operations_survive_a_death_at_every_store() {
 
 #[test]
 fn dict_operations_survive_a_death_at_every_store() {
-    let tally = explore_all(dict_cases());
+    let tally = explore_all(dicts::cases());
     assert_sections(
         &tally,
         &[
@@ -633,13 +405,13 @@ fn dict_operations_survive_a_death_at_every_store() {
 
 #[test]
 fn objects_come_and_go_with_a_death_at_every_store() {
-    let tally = explore_all(object_cases());
+    let tally = explore_all(objects::cases());
     assert_sections(&tally, &["destroy", "list.get"]);
 }
 
 #[test]
 fn primitives_survive_a_death_at_every_store() {
-    let tally = explore_all(primitive_cases());
+    let tally = explore_all(primitives::cases());
     assert_sections(&tally, &["semaphore.acquire", "semaphore.release"]);
 }
 

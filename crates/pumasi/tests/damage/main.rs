@@ -5,6 +5,7 @@
 //! backstop that says so ("damaged heap"). A watchdog ends a loop. `PUMASI_ROUND` names the round
 //! to begin with.
 
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
