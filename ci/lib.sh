@@ -37,6 +37,26 @@ watchdog() {
     return "$status"
 }
 
+# show_failure LOG: the end of a failed step's log, and before it the lines which name what failed:
+# cargo's "failures:" lists and compile errors, pytest's short summary, panics, watchdogs.
+show_failure() {
+    local log=$1 most=60
+    echo "---- what failed, by name ($log)"
+    awk '
+        # Colours, where a tool insists on them.
+        { gsub(/\033\[[0-9;]*m/, "") }
+        /^failures:$/ { listing = 1; next }
+        listing && /^    [^ ]/ { print "failed:" $0; next }
+        /^(FAILED|ERROR) / || /panicked at/ || /^error(\[|:)/ || /^[^ ]+: error:/ \
+            || /stopped after [0-9]+ s/ || /^would reformat|^Diff in / || /^[^ ]+ FAILED$/ \
+            || /FAILED +[0-9]|^fatal|Fatal Python error|^E   [A-Z]/ { print }
+        !/^$/ { listing = 0 }
+    ' "$log" | awk -v most="$most" '!seen[$0]++ && n++ < most' | cut -c -300
+    echo "---- the end of $log"
+    tail -n "$most" "$log" | cut -c -300
+    echo "---- end of $log"
+}
+
 # The system is one that pumasi runs on, or one sentence says what is, and what to use instead.
 require_platform() {
     case "$(uname -s)-$(uname -m)" in
