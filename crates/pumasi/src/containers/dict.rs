@@ -158,7 +158,7 @@ impl<H: Host> RawDict<H> {
         let Some(entry) = find(&held, table, key)? else {
             return Ok(Cell::EMPTY);
         };
-        let cell = Cell(held.heap.get(entry + 24));
+        let cell = Cell(held.get(entry + 24));
         held.heap.fetch(held.local, entry, cell, out)
     }
 
@@ -306,11 +306,11 @@ impl<H: Host> RawDict<H> {
         value: &mut Prepared<'_, H>,
     ) -> Fast<()> {
         loop {
-            let mut held = self.enter(Op::Set, "dict.set")?;
+            let held = self.enter(Op::Set, "dict.set")?;
             let table = table(&held)?;
             if let Some(entry) = find(&held, table, key)? {
                 held.changed();
-                return replace_cell(&mut held, entry + 24, value);
+                return replace_cell(held, entry + 24, value);
             }
             if self.insert_new(held, key, original.as_deref_mut(), value)? {
                 return Ok(());
@@ -354,12 +354,12 @@ impl<H: Host> RawDict<H> {
         original: Option<&mut Prepared<'_, H>>,
         value: &mut Prepared<'_, H>,
     ) -> Result<bool> {
-        let mut held = self.enter(Op::Update, "dict.update")?;
+        let held = self.enter(Op::Update, "dict.update")?;
         let table = table(&held)?;
         match (find(&held, table, key)?, expected) {
             (Some(entry), Some(cell)) if held.heap.get(entry + 24) == cell.bits() => {
                 held.changed();
-                replace_cell(&mut held, entry + 24, value)?;
+                replace_cell(held, entry + 24, value)?;
                 Ok(true)
             }
             // Not inserted after all: the key came while the lock was given up.
@@ -381,7 +381,7 @@ impl<H: Host> RawDict<H> {
         n: Number,
     ) -> Result<Number> {
         loop {
-            let mut held = self.enter(Op::Add, "dict.add")?;
+            let held = self.enter(Op::Add, "dict.add")?;
             let table = table(&held)?;
             let Some(entry) = find(&held, table, key)? else {
                 let mut value = prepare_number(self.heap(), n)?;
@@ -393,7 +393,7 @@ impl<H: Host> RawDict<H> {
             let sum = sum(&held, Cell(held.heap.get(entry + 24)), n)?;
             let mut value = prepare_number(self.heap(), sum)?;
             held.changed();
-            replace_cell(&mut held, entry + 24, &mut value)?;
+            replace_cell(held, entry + 24, &mut value)?;
             return Ok(sum);
         }
     }

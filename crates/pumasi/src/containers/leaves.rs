@@ -19,7 +19,8 @@ use crate::heap::{Heap, Local};
 use crate::sys::Host;
 
 /// Cells of the leaves a list grows through: with their 24 bytes of head they fill a class.
-pub(super) const LEAF_SIZES: [u64; 7] = [5, 13, 29, 61, 125, 253, 509];
+pub(super) const LEAF_SIZES: [u64; 7] = [5, 13, 29, 61, 125, 253, LEAF_FULL];
+const LEAF_FULL: u64 = 509;
 
 /// Where a position is.
 pub(super) struct Place {
@@ -61,8 +62,8 @@ impl Place {
 #[inline(always)]
 pub(super) fn root<H: Host>(held: &Held<'_, H>) -> Fast<Root> {
     let block = held.root()?;
-    let (form, capacity) = held.heap.node(block.off)?;
-    let len = held.heap.get(block.off + N_LENGTH);
+    let (form, capacity) = held.node(block.off)?;
+    let len = held.get(block.off + N_LENGTH);
     if form == Form::Leaf && len > capacity {
         return Err(Error::corrupt(block.off, "a list longer than its leaf").into());
     }
@@ -88,54 +89,84 @@ pub(super) fn locate<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Fast<Pl
     locate_leaf(held, root, i)
 }
 
+#[inline(always)]
 pub(super) fn leaves<H: Host>(held: &Held<'_, H>, root: Root) -> Fast<u64> {
-    let n = held.heap.get(root.block.off + DIR_LEAVES);
+    let n = held.get(root.block.off + DIR_LEAVES);
     if root.form != Form::Directory || n == 0 || n > root.capacity {
         return Err(Error::corrupt(root.block.off, "not a directory of leaves").into());
     }
     Ok(n)
 }
 
-#[inline(never)]
-pub(super) fn locate_leaf<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Fast<Place> {
+/// Full leaves are the rule, so that a position's leaf is guessed by division, and two words of
+/// the directory say whether that was right; else it is searched for.
+#[inline(always)]
+fn locate_leaf<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Fast<Place> {
     let n = leaves(held, root)?;
     let entries = root.block.off + DIR_ENTRIES;
-    let start = |leaf: u64| held.heap.get(entries + leaf * 16);
-    // Full leaves are the rule: the place is guessed first, then searched for by halves.
-    let guess = (i / leaf_max(held.heap)).min(n - 1);
-    let (mut low, mut high) = (0, n);
-    if start(guess) <= i {
-        low = guess;
-        if guess + 1 < n && start(guess + 1) > i {
-            high = guess + 1;
+    let guess = match leaf_max(held.heap) {
+        // Written out, so that the compiler sees by which number it divides.
+        LEAF_FULL => i / LEAF_FULL,
+        most => i / most,
+    };
+    let end_of = |leaf: u64| match leaf + 1 < n {
+        true => held.get(entries + leaf * 16 + 16),
+        false => root.len,
+    };
+    if guess < n {
+        let (at, end) = (entries + guess * 16, end_of(guess));
+        if held.get(at) <= i && i < end {
+            return place_in(held, i, guess, at, end);
+        }
+    }
+    let leaf = search_leaf(held.heap, root, n, guess, i);
+    place_in(held, i, leaf, entries + leaf * 16, end_of(leaf))
+}
+
+/// The last of the `n` leaves that does not start behind position `i`, near `guess` most often:
+/// one leaf that was split moves all after it by one.
+#[inline(never)]
+fn search_leaf<H: Host>(heap: &Heap<H>, root: Root, n: u64, guess: u64, i: u64) -> u64 {
+    let entries = root.block.off + DIR_ENTRIES;
+    let starts_behind = |leaf: u64| heap.host().load64(entries + leaf * 16, Ordering::Relaxed) > i;
+    // From the guess in steps that double, until the leaf is between two bounds.
+    let (mut low, mut high) = (guess.min(n - 1), n);
+    let mut step = 1;
+    if starts_behind(low) {
+        while starts_behind(low) && low > 0 {
+            (low, high) = (low.saturating_sub(step), low);
+            step *= 2;
         }
     } else {
-        high = guess;
+        while low + step < n && !starts_behind(low + step) {
+            low += step;
+            step *= 2;
+        }
+        high = high.min(low + step);
     }
     while high - low > 1 {
         let middle = low + (high - low) / 2;
-        if start(middle) <= i {
-            low = middle;
-        } else {
+        if starts_behind(middle) {
             high = middle;
+        } else {
+            low = middle;
         }
     }
-    let first = start(low);
-    let end = if low + 1 < n {
-        start(low + 1)
-    } else {
-        root.len
-    };
-    let leaf = held
-        .heap
-        .resolve(Cell(held.heap.get(entries + low * 16 + 8)))?;
-    let (form, capacity) = held.heap.node(leaf.off)?;
-    if form != Form::Leaf || first > i || i >= end || end - first > capacity {
-        return Err(Error::corrupt(leaf.off, "a leaf that does not cover its part").into());
+    low
+}
+
+/// The place of `i` in the leaf whose entry is `at` and that covers the positions below `end`.
+#[inline(always)]
+fn place_in<H: Host>(held: &Held<'_, H>, i: u64, leaf: u64, at: u64, end: u64) -> Fast<Place> {
+    let first = held.get(at);
+    let block = held.resolve(Cell(held.get(at + 8)))?.off;
+    let capacity = held.capacity(block, Form::Leaf)?;
+    if first > i || i >= end || end - first > capacity {
+        return Err(Error::corrupt(block, "a leaf that does not cover its part").into());
     }
     Ok(Place {
-        cell: leaf.off + LEAF_CELLS + (i - first) * 8,
-        leaf: low,
+        cell: block + LEAF_CELLS + (i - first) * 8,
+        leaf,
         start: i,
         end,
     })
@@ -148,10 +179,10 @@ pub(super) fn last_leaf<H: Host>(held: &Held<'_, H>, root: Root) -> Fast<(u64, u
         return Ok((root.block.off + LEAF_CELLS, root.len, root.capacity));
     }
     let entry = root.block.off + DIR_ENTRIES + (leaves(held, root)? - 1) * 16;
-    let leaf = held.heap.resolve(Cell(held.heap.get(entry + 8)))?;
-    let (form, capacity) = held.heap.node(leaf.off)?;
-    let start = held.heap.get(entry);
-    if form != Form::Leaf || start > root.len || root.len - start > capacity {
+    let leaf = held.resolve(Cell(held.get(entry + 8)))?;
+    let capacity = held.capacity(leaf.off, Form::Leaf)?;
+    let start = held.get(entry);
+    if start > root.len || root.len - start > capacity {
         return Err(Error::corrupt(leaf.off, "a last leaf that does not fit").into());
     }
     Ok((leaf.off + LEAF_CELLS, root.len - start, capacity))
@@ -178,7 +209,11 @@ pub(super) fn read_cells<H: Host>(
 
 /// Most cells in a leaf; few in test heaps, so that directories are the rule there.
 pub(super) fn leaf_max<H: Host>(heap: &Heap<H>) -> u64 {
-    if heap.chunk_size() < 65536 { 13 } else { 509 }
+    if heap.chunk_size() < 65536 {
+        13
+    } else {
+        LEAF_FULL
+    }
 }
 
 // ---- building ----------------------------------------------------------------------------------
@@ -223,14 +258,14 @@ pub(super) fn fill_leaves<'a, H: Host>(
     Ok(leaves)
 }
 
-/// Overwrites one cell and releases what was in it.
+/// Overwrites one cell, releases what was in it, and lets go of the container.
 #[inline(always)]
 pub(super) fn replace_cell<H: Host>(
-    held: &mut Held<'_, H>,
+    held: Held<'_, H>,
     at: u64,
     value: &mut Prepared<'_, H>,
 ) -> Fast<()> {
-    let old = Cell(held.heap.get(at));
+    let old = Cell(held.get(at));
     let new = value.cell();
     if old.is_inline() && new.is_inline() {
         held.host().store64(at, new.bits(), Ordering::Release);
@@ -240,18 +275,38 @@ pub(super) fn replace_cell<H: Host>(
     replace_block(held, at, old, value)
 }
 
-pub(super) fn replace_block<H: Host>(
-    held: &mut Held<'_, H>,
+#[inline(never)]
+fn replace_block<H: Host>(
+    mut held: Held<'_, H>,
     at: u64,
     old: Cell,
     value: &mut Prepared<'_, H>,
 ) -> Fast<()> {
-    let release = release(held, old)?;
+    let release = release(&held, old)?;
     let new = value.cell().bits();
     match (value.publish(), release) {
         (Some(publish), Some(release)) => held.commit(at, new, &[publish, release])?,
         (Some(action), None) | (None, Some(action)) => held.commit(at, new, &[action])?,
         (None, None) => held.host().store64(at, new, Ordering::Release),
+    }
+    value.stored();
+    Ok(())
+}
+
+/// Puts a value that needs its block made LIVE into the free cell `at`, as the last item.
+#[inline(never)]
+pub(super) fn append_block<H: Host>(
+    mut held: Held<'_, H>,
+    root: Root,
+    at: u64,
+    value: &mut Prepared<'_, H>,
+) -> Fast<()> {
+    held.host()
+        .store64(at, value.cell().bits(), Ordering::Release);
+    let length = root.block.off + N_LENGTH;
+    match value.publish() {
+        None => held.host().store64(length, root.len + 1, Ordering::Release),
+        Some(publish) => held.commit(length, root.len + 1, &[publish])?,
     }
     value.stored();
     Ok(())
@@ -303,7 +358,7 @@ pub(super) fn pop_last<H: Host>(
 #[cold]
 #[inline(never)]
 pub(super) fn grow<H: Host>(
-    held: &mut Held<'_, H>,
+    mut held: Held<'_, H>,
     root: Root,
     value: &mut Prepared<'_, H>,
 ) -> Result<()> {
@@ -314,7 +369,7 @@ pub(super) fn grow<H: Host>(
         held.changed();
         // A leaf that grows is renewed whole: at most 509 cells.
         return replace_range(
-            held,
+            &mut held,
             root,
             root.len,
             root.len,
@@ -328,8 +383,8 @@ pub(super) fn grow<H: Host>(
     leaf.set(LEAF_CELLS, value.cell().bits());
     leaf.set(N_LENGTH, 1);
     held.changed();
-    if root.form == Form::Directory && leaves(held, root)? < root.capacity {
-        let n = leaves(held, root)?;
+    if root.form == Form::Directory && leaves(&held, root)? < root.capacity {
+        let n = leaves(&held, root)?;
         let entry = off + DIR_ENTRIES + n * 16;
         let host = held.host();
         host.store64(entry, root.len, Ordering::Relaxed);
@@ -347,7 +402,7 @@ pub(super) fn grow<H: Host>(
         return Ok(());
     }
     install(
-        held,
+        &mut held,
         root,
         (root.len, root.len),
         vec![leaf],

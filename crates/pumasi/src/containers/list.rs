@@ -21,8 +21,8 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use crate::containers::leaves::{
-    LEAF_SIZES, Place, Root, empty_leaves, fill_leaves, grow, install, last_leaf, leaf_max, locate,
-    new_leaf, pop_last, read_cells, replace_cell, replace_range, root,
+    LEAF_SIZES, Place, Root, append_block, empty_leaves, fill_leaves, grow, install, last_leaf,
+    leaf_max, locate, new_leaf, pop_last, read_cells, replace_cell, replace_range, root,
 };
 use crate::containers::locked::{is_locked, lock_container, unlock_container};
 use crate::containers::slice::{Slice, Span, index};
@@ -131,8 +131,7 @@ impl<H: Host> RawList<H> {
             return Err(Error::IndexOutOfRange { what: "list" }.into());
         };
         let at = locate(&held, root, i)?.cell;
-        held.heap
-            .fetch(held.local, at, Cell(held.heap.get(at)), out)
+        held.heap.fetch(held.local, at, Cell(held.get(at)), out)
     }
 
     /// A consistent copy of the items of a slice.
@@ -203,14 +202,14 @@ impl<H: Host> RawList<H> {
 
     #[inline]
     fn set_fast(&self, i: isize, value: &mut Prepared<'_, H>) -> Fast<()> {
-        let mut held = self.enter(Op::Set, "list.set")?;
+        let held = self.enter(Op::Set, "list.set")?;
         let root = root(&held)?;
         let i = index(i, root.len).ok_or(Error::IndexOutOfRange {
             what: "list assignment",
         })?;
         let at = locate(&held, root, i)?.cell;
         held.changed();
-        replace_cell(&mut held, at, value)
+        replace_cell(held, at, value)
     }
 
     /// Overwrites the item at `i` if the list still has `version`: the second half of a change
@@ -219,7 +218,7 @@ impl<H: Host> RawList<H> {
     /// # Errors
     /// [`Error::Modified`] when it has changed, and as [`RawList::set`].
     pub fn set_if(&self, version: u64, i: isize, value: &mut Prepared<'_, H>) -> Result<()> {
-        let mut held = self.enter(Op::Update, "list.set")?;
+        let held = self.enter(Op::Update, "list.set")?;
         if held.version() != version {
             return Err(Error::Modified {
                 what: "list modified during an update",
@@ -231,7 +230,7 @@ impl<H: Host> RawList<H> {
         })?;
         let at = locate(&held, root, i)?.cell;
         held.changed();
-        Ok(replace_cell(&mut held, at, value)?)
+        Ok(replace_cell(held, at, value)?)
     }
 
     /// Adds an item at the end.
@@ -245,22 +244,22 @@ impl<H: Host> RawList<H> {
 
     #[inline]
     fn push_fast(&self, value: &mut Prepared<'_, H>) -> Fast<()> {
-        let mut held = self.enter(Op::Append, "list.push")?;
+        let held = self.enter(Op::Append, "list.push")?;
         let root = root(&held)?;
-        let off = root.block.off;
         let (cells, used, capacity) = last_leaf(&held, root)?;
-        if used < capacity {
-            held.changed();
-            let host = held.host();
-            host.store64(cells + used * 8, value.cell().bits(), Ordering::Release);
-            match value.publish() {
-                None => host.store64(off + N_LENGTH, root.len + 1, Ordering::Release),
-                Some(publish) => held.commit(off + N_LENGTH, root.len + 1, &[publish])?,
-            }
-            value.stored();
-            return Ok(());
+        if used == capacity {
+            return Ok(grow(held, root, value)?);
         }
-        Ok(grow(&mut held, root, value)?)
+        held.changed();
+        let (at, cell) = (cells + used * 8, value.cell());
+        if !cell.is_inline() {
+            return append_block(held, root, at, value);
+        }
+        let host = held.host();
+        host.store64(at, cell.bits(), Ordering::Release);
+        host.store64(root.block.off + N_LENGTH, root.len + 1, Ordering::Release);
+        value.stored();
+        Ok(())
     }
 
     /// Takes the item at `i` out.

@@ -76,7 +76,7 @@ impl<H: Host> Snapshot<H> {
         };
         self.items.push(item);
         if !cell.is_inline() {
-            self.held.append(&mut fetch.held);
+            self.held.append(&mut fetch.take_held());
         }
     }
 

@@ -52,12 +52,9 @@ pub(super) const FIRST_BITS: u64 = 3;
 #[inline(always)]
 pub(super) fn table<H: Host>(held: &Held<'_, H>) -> Fast<Table> {
     let off = held.root()?.off;
-    let (form, entries) = held.heap.node(off)?;
-    let (used, bits) = (
-        held.heap.get(off + N_LENGTH),
-        held.heap.get(off + TABLE_INDEX),
-    );
-    if form != Form::Table || used > entries || bits > 40 || entries != capacity(bits) {
+    let entries = held.capacity(off, Form::Table)?;
+    let (used, bits) = (held.get(off + N_LENGTH), held.get(off + TABLE_INDEX));
+    if used > entries || bits > 40 || entries != capacity(bits) {
         return Err(Error::corrupt(off, "not a table").into());
     }
     Ok(Table {
@@ -75,7 +72,7 @@ pub(super) fn find<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) -> 
     let hash = key.hash();
     let mut slot = hash & table.mask;
     for _ in 0..=table.mask {
-        let word = held.heap.get(table.index + slot * 8);
+        let word = held.get(table.index + slot * 8);
         if word == 0 {
             return Ok(None);
         }
@@ -95,20 +92,18 @@ pub(super) fn find<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) -> 
 
 #[inline(always)]
 pub(super) fn same_key<H: Host>(held: &Held<'_, H>, entry: u64, key: &Key<'_>) -> Fast<bool> {
-    let cell = Cell(held.heap.get(entry + 8));
+    let cell = Cell(held.get(entry + 8));
     match key.inline() {
         Some(inline) => Ok(cell == inline),
         None if cell.is_inline() || cell.tag() != key.tag() => Ok(false),
-        None => {
-            Ok(held.heap.get(entry) == key.hash() && held.heap.value_equals(cell, key.bytes())?)
-        }
+        None => Ok(held.get(entry) == key.hash() && held.heap.value_equals(cell, key.bytes())?),
     }
 }
 
 /// How many entries live.
 #[inline(always)]
 pub(super) fn live<H: Host>(held: &Held<'_, H>, table: Table) -> Fast<u64> {
-    let live = held.heap.get(table.off + TABLE_LIVE);
+    let live = held.get(table.off + TABLE_LIVE);
     if live > table.used {
         return Err(Error::corrupt(table.off, "more live entries than entries").into());
     }

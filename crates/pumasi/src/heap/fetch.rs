@@ -65,15 +65,21 @@ impl<H: Host> Drop for Pinned<H> {
 }
 
 /// Where a reader wants a value that does not fit a cell. Making one costs nothing: its buffer
-/// is not initialised. Use one for many reads.
+/// is not initialised, and what needs dropping comes with the first value that needs it. Use one
+/// for many reads.
 pub struct Fetch<H: Host = Real> {
     pub(super) small: [MaybeUninit<u8>; COPY_LIMIT as usize],
     pub(super) len: usize,
     pub(super) float: f64,
+    pub(super) rest: Option<Rest<H>>,
+}
+
+/// What owns something else.
+pub(super) struct Rest<H: Host> {
     pub(super) pinned: Option<Pinned<H>>,
     pub(super) object: Option<ObjectRef<H>>,
     /// The objects that the last pickle fetched refers to.
-    pub(crate) held: Vec<ObjectRef<H>>,
+    pub(super) held: Vec<ObjectRef<H>>,
     large: Vec<u8>,
 }
 
@@ -91,30 +97,38 @@ impl<H: Host> Fetch<H> {
             small: [const { MaybeUninit::uninit() }; COPY_LIMIT as usize],
             len: 0,
             float: 0.0,
+            rest: None,
+        }
+    }
+
+    pub(super) fn rest(&mut self) -> &mut Rest<H> {
+        self.rest.get_or_insert_with(|| Rest {
             pinned: None,
             object: None,
             held: Vec::new(),
             large: Vec::new(),
-        }
+        })
     }
 
     /// The bytes of the last value fetched, if it was a string, bytes, tuple or the like. Of a
     /// large value they are copied now, outside every lock.
     pub fn bytes(&mut self) -> &[u8] {
-        if let Some(pinned) = self.pinned.take() {
-            let len = pinned.len as usize;
-            self.large.clear();
-            self.large.reserve_exact(len);
-            pinned
-                .heap
-                .host()
-                .copy_out(pinned.bytes, &mut self.large.spare_capacity_mut()[..len]);
-            // SAFETY: the first `len` bytes of the spare capacity were just written.
-            unsafe { self.large.set_len(len) };
-            self.len = usize::MAX;
-        }
-        if self.len == usize::MAX {
-            return &self.large;
+        if let Some(rest) = &mut self.rest {
+            if let Some(pinned) = rest.pinned.take() {
+                let len = pinned.len as usize;
+                rest.large.clear();
+                rest.large.reserve_exact(len);
+                pinned
+                    .heap
+                    .host()
+                    .copy_out(pinned.bytes, &mut rest.large.spare_capacity_mut()[..len]);
+                // SAFETY: the first `len` bytes of the spare capacity were just written.
+                unsafe { rest.large.set_len(len) };
+                self.len = usize::MAX;
+            }
+            if self.len == usize::MAX {
+                return &rest.large;
+            }
         }
         // SAFETY: `len` bytes were written by the fetch that set it.
         unsafe { core::slice::from_raw_parts(self.small.as_ptr().cast::<u8>(), self.len) }
@@ -123,15 +137,15 @@ impl<H: Host> Fetch<H> {
     /// The bytes, where the caller wants to keep them.
     pub fn to_vec(&mut self) -> Vec<u8> {
         self.bytes();
-        if self.len == usize::MAX {
-            return core::mem::take(&mut self.large);
+        match &mut self.rest {
+            Some(rest) if self.len == usize::MAX => core::mem::take(&mut rest.large),
+            _ => self.bytes().to_vec(),
         }
-        self.bytes().to_vec()
     }
 
     /// The large value that was pinned, still in place.
     pub fn take_pinned(&mut self) -> Option<Pinned<H>> {
-        self.pinned.take()
+        self.rest.as_mut()?.pinned.take()
     }
 
     /// The last float fetched.
@@ -142,6 +156,14 @@ impl<H: Host> Fetch<H> {
 
     /// The last object fetched, as a handle.
     pub fn take_object(&mut self) -> Option<ObjectRef<H>> {
-        self.object.take()
+        self.rest.as_mut()?.object.take()
+    }
+
+    /// The objects that the last pickle fetched refers to.
+    pub(crate) fn take_held(&mut self) -> Vec<ObjectRef<H>> {
+        self.rest
+            .as_mut()
+            .map(|rest| core::mem::take(&mut rest.held))
+            .unwrap_or_default()
     }
 }

@@ -1,8 +1,12 @@
 //! Holding an object: the way into every operation, and the user's lock beside the internal one.
 //!
 //! The fast way is a few loads and one compare-and-swap in, one out; everything else (somebody
-//! waits, somebody died, somebody watches, something is to be destroyed) is kept out of line.
+//! waits, somebody died, somebody watches, something is to be destroyed) is kept out of line, and
+//! takes and gives single words only: a `Held` that no slow function gets a reference to is a few
+//! registers. Passed through memory it cost as much again as the lock (loads that wait for two
+//! narrower stores), which is also why hot functions hand it to cold ones by value.
 
+use core::mem::ManuallyDrop;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
@@ -10,10 +14,11 @@ use crate::error::{Error, Fast, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, Cell};
 use crate::heap::layout::{
-    O_DEATH, O_DEPTH, O_LOCK, O_ROOT, O_THREAD, O_USER, O_VERSION, OWNER, SB_OBSERVED,
+    B_META, O_DEATH, O_DEPTH, O_LOCK, O_ROOT, O_THREAD, O_USER, O_VERSION, OWNER, SB_OBSERVED,
 };
 use crate::heap::lock::{self, Rule, Taken};
 use crate::heap::log::{Action, Doomed};
+use crate::heap::node::Form;
 use crate::heap::object::ObjectRef;
 use crate::heap::observe::Pending;
 use crate::heap::participant::Death;
@@ -28,8 +33,9 @@ pub(crate) struct Held<'a, H: Host> {
     pub(crate) heap: &'a Heap<H>,
     pub(crate) local: &'static Local,
     pub(crate) object: u64,
-    /// What is to do once the lock is given up; most operations leave nothing.
-    later: Option<Box<Later>>,
+    /// What is to do once the lock is given up; most operations leave nothing. Taken out by
+    /// `Drop` alone, so that dropping is no more than that function.
+    later: ManuallyDrop<Option<Box<Later>>>,
 }
 
 #[derive(Default)]
@@ -46,10 +52,40 @@ impl<H: Host> Held<'_, H> {
         self.heap.host()
     }
 
+    /// A word that only holders of the lock write: taking the lock has ordered it, so that the
+    /// compiler may keep around this load what it knows of private memory.
+    #[inline(always)]
+    pub(crate) fn get(&self, at: u64) -> u64 {
+        self.host().load64(at, Ordering::Relaxed)
+    }
+
     /// The root node.
     #[inline(always)]
     pub(crate) fn root(&self) -> Fast<BlockRef> {
-        self.heap.resolve(Cell(self.heap.get(self.object + O_ROOT)))
+        self.resolve(Cell(self.get(self.object + O_ROOT)))
+    }
+
+    /// As [`Heap::resolve`], of a cell in this object.
+    #[inline(always)]
+    pub(crate) fn resolve(&self, cell: Cell) -> Fast<BlockRef> {
+        self.heap.resolve_word(cell, |off| self.get(off))
+    }
+
+    /// The capacity of a node that must be of `form`.
+    #[inline(always)]
+    pub(crate) fn capacity(&self, off: u64, form: Form) -> Fast<u64> {
+        // One subtraction: of another form it leaves more than any capacity.
+        let capacity = self.get(off + B_META).wrapping_sub((form as u64) << 48);
+        if capacity > self.host().size() / 8 {
+            return Err(Error::corrupt(off, "not the node that belongs here").into());
+        }
+        Ok(capacity)
+    }
+
+    /// As [`Heap::node`], of a node of this object.
+    #[inline(always)]
+    pub(crate) fn node(&self, off: u64) -> Fast<(Form, u64)> {
+        self.heap.node_meta(off, self.get(off + B_META))
     }
 
     /// Raises the version: the operation changes the object.
@@ -82,35 +118,45 @@ impl<H: Host> Held<'_, H> {
     fn destroy_later(&mut self, doomed: &mut Doomed) {
         self.later.get_or_insert_default().doomed.append(doomed);
     }
-
-    #[cold]
-    #[inline(never)]
-    fn drop_slowly(&mut self, mut later: Later) {
-        if let Some(told) = &mut later.told {
-            told.ticket(self.heap, self.object);
-        }
-        self.heap.give(self.local, self.object + O_LOCK);
-        self.host().section("");
-        self.heap.destroy_all(self.local, later.doomed);
-        if later.estate != 0 {
-            self.heap.settle(later.estate);
-        }
-        if let Some(told) = later.told {
-            told.after(self.heap);
-        }
-    }
 }
 
 impl<H: Host> Drop for Held<'_, H> {
     #[inline(always)]
     fn drop(&mut self) {
-        match self.later.take() {
+        // SAFETY: a value is dropped once, and nothing reads the field afterwards.
+        match unsafe { ManuallyDrop::take(&mut self.later) } {
             None => {
                 self.heap.give(self.local, self.object + O_LOCK);
                 self.host().section("");
             }
-            Some(later) => self.drop_slowly(*later),
+            Some(later) => leave_slowly(self.heap, self.local, self.object, later),
         }
+    }
+}
+
+#[cold]
+#[inline(never)]
+#[allow(
+    clippy::boxed_local,
+    reason = "a pointer, so that `Held` stays in registers"
+)]
+fn leave_slowly<H: Host>(
+    heap: &Heap<H>,
+    local: &'static Local,
+    object: u64,
+    mut later: Box<Later>,
+) {
+    if let Some(told) = &mut later.told {
+        told.ticket(heap, object);
+    }
+    heap.give(local, object + O_LOCK);
+    heap.host().section("");
+    heap.destroy_all(local, later.doomed);
+    if later.estate != 0 {
+        heap.settle(later.estate);
+    }
+    if let Some(told) = later.told {
+        told.after(heap);
     }
 }
 
@@ -130,66 +176,69 @@ impl<H: Host> Heap<H> {
     ) -> Fast<Held<'a, H>> {
         let (host, off) = (self.host(), object.offset());
         let local = self.local()?;
-        if host.load64(SB_OBSERVED, Ordering::Relaxed) == 0 && self.try_take(local, off + O_LOCK) {
+        let taken =
+            host.load64(SB_OBSERVED, Ordering::Relaxed) == 0 && self.try_take(local, off + O_LOCK);
+        let later = if taken && self.may_use(off, object.generation()) {
             host.section(section);
-            let user = host.load32(off + O_USER, Ordering::Relaxed);
-            if self.word(off) == BlockWord::live(object.generation()) && user & OWNER == 0 {
-                return Ok(Held {
-                    heap: self,
-                    local,
-                    object: off,
-                    later: None,
-                });
-            }
-            self.give(local, off + O_LOCK);
-            host.section("");
-        }
-        self.enter_slowly(local, object, op, section)
+            None
+        } else {
+            self.enter_slowly(local, (off, object.generation()), op, section, taken)?
+        };
+        Ok(Held {
+            heap: self,
+            local,
+            object: off,
+            later: ManuallyDrop::new(later),
+        })
     }
 
+    /// Whether the object whose internal lock is held is still there, and nobody's `locked()`.
+    #[inline(always)]
+    fn may_use(&self, off: u64, generation: u64) -> bool {
+        self.host().load32(off + O_USER, Ordering::Relaxed) & OWNER == 0
+            && self.host().load64(off, Ordering::Relaxed) == BlockWord::live(generation).0
+    }
+
+    /// Leaves the lock taken, unless it fails; `taken`: it is already.
     #[cold]
     #[inline(never)]
-    fn enter_slowly<'a>(
-        &'a self,
+    fn enter_slowly(
+        &self,
         local: &'static Local,
-        object: &ObjectRef<H>,
+        (off, generation): (u64, u64),
         op: Op,
         section: &'static str,
-    ) -> Fast<Held<'a, H>> {
-        let off = object.offset();
+        mut taken: bool,
+    ) -> Fast<Option<Box<Later>>> {
         let mut later = Box::<Later>::default();
-        if self.host().load64(SB_OBSERVED, Ordering::Relaxed) != 0 {
+        if !taken && self.host().load64(SB_OBSERVED, Ordering::Relaxed) != 0 {
             later.told = Pending::before(self, off, op);
         }
         loop {
-            if !self.try_take(local, off + O_LOCK) {
+            if !taken && !self.try_take(local, off + O_LOCK) {
                 later.estate = self.take_slowly(local, off)?;
                 if let Some(told) = &mut later.told {
                     told.contended();
                 }
             }
+            taken = false;
             self.host().section(section);
-            let mut held = Held {
-                heap: self,
-                local,
-                object: off,
-                later: None,
-            };
-            if self.word(off) != BlockWord::live(object.generation()) {
+            if self.word(off) != BlockWord::live(generation) {
+                self.give(local, off + O_LOCK);
+                self.host().section("");
                 return Err(Error::StaleReference {
                     offset: off,
-                    generation: object.generation(),
+                    generation,
                 }
                 .into());
             }
             let user = self.host().load32(off + O_USER, Ordering::Relaxed);
             if user & OWNER == 0 || self.holds_user(local, off, user) {
-                if later.estate != 0 || later.told.is_some() {
-                    held.later = Some(later);
-                }
-                return Ok(held);
+                let needed = later.estate != 0 || later.told.is_some();
+                return Ok(needed.then_some(later));
             }
-            drop(held);
+            self.give(local, off + O_LOCK);
+            self.host().section("");
             if later.estate != 0 {
                 self.settle(core::mem::take(&mut later.estate));
             }

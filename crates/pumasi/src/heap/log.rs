@@ -267,13 +267,20 @@ impl<H: Host> Heap<H> {
     /// The block that a cell leads to, if it is LIVE and of the cell's generation.
     #[inline]
     pub(crate) fn resolve(&self, cell: Cell) -> Fast<BlockRef> {
+        self.resolve_word(cell, |off| self.word(off).0)
+    }
+
+    /// The same, with the reading of the block's word left to the caller.
+    #[inline(always)]
+    pub(crate) fn resolve_word(&self, cell: Cell, read: impl FnOnce(u64) -> u64) -> Fast<BlockRef> {
+        const COMPARED: u64 = (0x3f << 58) | 0xf_ffff;
         let off = cell.offset();
         if off >= self.host().size() {
             return Err(Error::corrupt(off, "a reference outside the heap").into());
         }
-        let word = self.word(off);
-        if word.state() != Some(State::Live) || word.generation() & 0xf_ffff != cell.generation20()
-        {
+        let word = BlockWord(read(off));
+        // State and generation in one comparison.
+        if word.0 & COMPARED != BlockWord::live(cell.generation20()).0 {
             return Err(Error::StaleReference {
                 offset: off,
                 generation: cell.generation20(),

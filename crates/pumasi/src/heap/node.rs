@@ -97,7 +97,12 @@ impl<H: Host> Heap<H> {
     /// Form and capacity of a node.
     #[inline(always)]
     pub(crate) fn node(&self, off: u64) -> Fast<(Form, u64)> {
-        let meta = self.get(off + B_META);
+        self.node_meta(off, self.get(off + B_META))
+    }
+
+    /// The same, of the meta word once read.
+    #[inline(always)]
+    pub(crate) fn node_meta(&self, off: u64, meta: u64) -> Fast<(Form, u64)> {
         let form = match meta >> 48 {
             16 => Form::Leaf,
             17 => Form::Directory,

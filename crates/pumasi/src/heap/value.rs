@@ -387,7 +387,7 @@ impl<H: Host> Heap<H> {
     #[inline(never)]
     fn fetch_block(&self, local: &'static Local, cell: Cell, out: &mut Fetch<H>) -> Fast<()> {
         if cell.tag() == Tag::Object {
-            out.object = Some(self.handle_of(local, cell)?);
+            out.rest().object = Some(self.handle_of(local, cell)?);
             return Ok(());
         }
         let block = self.resolve(cell)?;
@@ -396,18 +396,20 @@ impl<H: Host> Heap<H> {
             return Ok(());
         }
         let (len, pins, bytes, edges) = self.value_layout(block.off)?;
-        out.held.clear();
+        if let Some(rest) = &mut out.rest {
+            rest.held.clear();
+            rest.pinned = None;
+        }
         // What a pickle refers to must outlive the pickle until it is read.
         for at in (0..edges).map(|i| bytes - (i + 1) * 8) {
             let object = self.handle_of(local, Cell(self.get(at)))?;
-            out.held.push(object);
+            out.rest().held.push(object);
         }
         match pins {
             None => {
                 let len = len as usize;
                 self.host().copy_out(bytes, &mut out.small[..len]);
                 out.len = len;
-                out.pinned = None;
             }
             Some(pins) => {
                 local.pins.with(|count| {
@@ -418,7 +420,7 @@ impl<H: Host> Heap<H> {
                             .or64(pins + local.slot / 64 * 8, 1 << (local.slot % 64));
                     }
                 });
-                out.pinned = Some(Pinned {
+                out.rest().pinned = Some(Pinned {
                     heap: self.clone(),
                     slot: local.slot,
                     block,

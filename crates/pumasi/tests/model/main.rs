@@ -300,6 +300,42 @@ fn a_long_list_has_many_leaves_and_gives_all_memory_back() {
     sound(&heap);
 }
 
+/// However the leaves were filled, each position is found: guessed, near the guess or far from it.
+#[test]
+fn every_position_is_found_in_leaves_of_any_size() {
+    let heap = heap();
+    let list = RawList::create(&heap).unwrap();
+    let mut model: Vec<i64> = Vec::new();
+    for round in 0..60_i64 {
+        // Evenly filled leaves, leaves that were split, and leaves that a slice has shortened.
+        let mut items: Vec<_> = (0..20 + round)
+            .map(|i| heap.prepare_int(round * 100 + i).unwrap())
+            .collect();
+        list.extend(&mut items).unwrap();
+        model.extend((0..20 + round).map(|i| round * 100 + i));
+        for k in 0..4 {
+            let i = (round * 37 + k * 11) % model.len() as i64;
+            list.insert(i as isize, &mut heap.prepare_int(-i).unwrap())
+                .unwrap();
+            model.insert(i as usize, -i);
+        }
+        let from = (round * 13) as usize % (model.len() - 9);
+        let slice = Slice {
+            start: Some(from as isize),
+            stop: Some(from as isize + 9),
+            step: 1,
+        };
+        list.del_slice(slice).unwrap();
+        model.drain(from..from + 9);
+    }
+    let mut out = Fetch::new();
+    for (i, want) in model.iter().enumerate() {
+        let found = list.get(i as isize, &mut out).unwrap();
+        assert_eq!(found.as_int(), *want, "at {i} of {}", model.len());
+    }
+    sound(&heap);
+}
+
 #[test]
 fn nested_containers_live_as_long_as_something_leads_to_them() {
     let heap = heap();
