@@ -28,8 +28,8 @@ use crate::containers::leaves::replace_cell;
 use crate::containers::locked::{is_locked, lock_container, unlock_container};
 use crate::containers::snapshot::Snapshot;
 use crate::containers::table::{
-    FIRST_BITS, bits_for, find, insert_entry, key_cell, keys_changed, live, new_table,
-    remove_entry, renew, table, table_bytes,
+    FIRST_BITS, Probe, Table, bits_for, find, insert_entry, key_cell, keys_changed, live,
+    new_table, probe, remove_entry, renew, table, table_bytes,
 };
 use crate::error::{Error, Fast, Result};
 use crate::heap::Heap;
@@ -308,12 +308,16 @@ impl<H: Host> RawDict<H> {
         loop {
             let held = self.enter(Op::Set, "dict.set")?;
             let table = table(&held)?;
-            if let Some(entry) = find(&held, table, key)? {
-                held.changed();
-                return replace_cell(held, entry + 24, value);
-            }
-            if self.insert_new(held, key, original.as_deref_mut(), value)? {
-                return Ok(());
+            match probe(&held, table, key)? {
+                Probe::Found(entry) => {
+                    held.changed();
+                    return replace_cell(held, entry + 24, value);
+                }
+                Probe::Free(slot) => {
+                    if self.insert_new(held, (table, slot), key, original.as_deref_mut(), value)? {
+                        return Ok(());
+                    }
+                }
             }
         }
     }
@@ -332,12 +336,16 @@ impl<H: Host> RawDict<H> {
         loop {
             let held = self.enter(Op::SetDefault, "dict.setdefault")?;
             let table = table(&held)?;
-            if let Some(entry) = find(&held, table, key)? {
-                let cell = Cell(held.heap.get(entry + 24));
-                return Ok(Some(held.heap.fetch(held.local, entry, cell, out)?));
-            }
-            if self.insert_new(held, key, original.as_deref_mut(), value)? {
-                return Ok(None);
+            match probe(&held, table, key)? {
+                Probe::Found(entry) => {
+                    let cell = Cell(held.get(entry + 24));
+                    return Ok(Some(held.heap.fetch(held.local, entry, cell, out)?));
+                }
+                Probe::Free(slot) => {
+                    if self.insert_new(held, (table, slot), key, original.as_deref_mut(), value)? {
+                        return Ok(None);
+                    }
+                }
             }
         }
     }
@@ -356,14 +364,16 @@ impl<H: Host> RawDict<H> {
     ) -> Result<bool> {
         let held = self.enter(Op::Update, "dict.update")?;
         let table = table(&held)?;
-        match (find(&held, table, key)?, expected) {
-            (Some(entry), Some(cell)) if held.heap.get(entry + 24) == cell.bits() => {
+        match (probe(&held, table, key)?, expected) {
+            (Probe::Found(entry), Some(cell)) if held.get(entry + 24) == cell.bits() => {
                 held.changed();
                 replace_cell(held, entry + 24, value)?;
                 Ok(true)
             }
             // Not inserted after all: the key came while the lock was given up.
-            (None, None) => self.insert_new(held, key, original, value),
+            (Probe::Free(slot), None) => {
+                Ok(self.insert_new(held, (table, slot), key, original, value)?)
+            }
             _ => Ok(false),
         }
     }
@@ -383,14 +393,23 @@ impl<H: Host> RawDict<H> {
         loop {
             let held = self.enter(Op::Add, "dict.add")?;
             let table = table(&held)?;
-            let Some(entry) = find(&held, table, key)? else {
-                let mut value = prepare_number(self.heap(), n)?;
-                if self.insert_new(held, key, original.as_deref_mut(), &mut value)? {
-                    return Ok(n);
+            let entry = match probe(&held, table, key)? {
+                Probe::Found(entry) => entry,
+                Probe::Free(slot) => {
+                    let mut value = prepare_number(self.heap(), n)?;
+                    if self.insert_new(
+                        held,
+                        (table, slot),
+                        key,
+                        original.as_deref_mut(),
+                        &mut value,
+                    )? {
+                        return Ok(n);
+                    }
+                    continue;
                 }
-                continue;
             };
-            let sum = sum(&held, Cell(held.heap.get(entry + 24)), n)?;
+            let sum = sum(&held, Cell(held.get(entry + 24)), n)?;
             let mut value = prepare_number(self.heap(), sum)?;
             held.changed();
             replace_cell(held, entry + 24, &mut value)?;
@@ -491,9 +510,31 @@ impl<H: Host> RawDict<H> {
         is_locked(&self.object)
     }
 
-    /// Inserts a key that is not there, renewing the table when it is full. `false`, with nothing
-    /// done, when the key came while the lock was given up.
+    /// Inserts a key that is not there, `slot` of the index being free for it; renews the table
+    /// when it is full. `false`, with nothing done, when the key came while the lock was given up.
+    #[inline(always)]
     fn insert_new<'s>(
+        &'s self,
+        held: Held<'s, H>,
+        (table, slot): (Table, u64),
+        key: &Key<'_>,
+        original: Option<&mut Prepared<'_, H>>,
+        value: &mut Prepared<'_, H>,
+    ) -> Fast<bool> {
+        match key.inline() {
+            Some(cell) if table.used < table.capacity => {
+                let mut canonical = Prepared::inline(held.heap, cell);
+                let place = (key.hash(), slot);
+                insert_entry(held, table, place, &mut canonical, original, value)?;
+                Ok(true)
+            }
+            _ => Ok(self.insert_slowly(held, key, original, value)?),
+        }
+    }
+
+    /// The same for a key in a block, or where the table is full.
+    #[inline(never)]
+    fn insert_slowly<'s>(
         &'s self,
         mut held: Held<'s, H>,
         key: &Key<'_>,
@@ -501,13 +542,11 @@ impl<H: Host> RawDict<H> {
         value: &mut Prepared<'_, H>,
     ) -> Result<bool> {
         let heap = held.heap;
-        let mut given_up = false;
         let mut canonical = match key.inline() {
             Some(cell) => Prepared::inline(heap, cell),
             // A long key is copied before the lock is taken, if anybody has such a key.
             None if key.bytes().len() as u64 > COPY_LIMIT => {
                 drop(held);
-                given_up = true;
                 let canonical = heap.prepare_bytes(key.tag(), key.bytes())?;
                 held = self.enter(Op::Set, "dict.set")?;
                 canonical
@@ -517,18 +556,13 @@ impl<H: Host> RawDict<H> {
         let mut spare = None;
         loop {
             let table = table(&held)?;
-            if given_up && find(&held, table, key)?.is_some() {
+            // It may have come while the lock was given up.
+            let Probe::Free(slot) = probe(&held, table, key)? else {
                 return Ok(false);
-            }
+            };
             if table.used < table.capacity {
-                insert_entry(
-                    &mut held,
-                    table,
-                    key.hash(),
-                    &mut canonical,
-                    original,
-                    value,
-                )?;
+                let place = (key.hash(), slot);
+                insert_entry(held, table, place, &mut canonical, original, value)?;
                 return Ok(true);
             }
             let bits = bits_for(&held, table)?;
@@ -540,7 +574,6 @@ impl<H: Host> RawDict<H> {
                 }
                 _ => {
                     drop(held);
-                    given_up = true;
                     spare = Some((new_table(heap, heap.local()?, bits)?, bits));
                     held = self.enter(Op::Set, "dict.set")?;
                 }

@@ -66,28 +66,46 @@ pub(super) fn table<H: Host>(held: &Held<'_, H>) -> Fast<Table> {
     })
 }
 
+/// Where the search for a key ended.
+#[derive(Clone, Copy)]
+pub(super) enum Probe {
+    /// At its entry.
+    Found(u64),
+    /// At the free slot of the index where it would go.
+    Free(u64),
+}
+
 /// The offset of the key's entry.
 #[inline(always)]
 pub(super) fn find<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) -> Fast<Option<u64>> {
+    Ok(match probe(held, table, key)? {
+        Probe::Found(entry) => Some(entry),
+        Probe::Free(_) => None,
+    })
+}
+
+#[inline(always)]
+pub(super) fn probe<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) -> Fast<Probe> {
     let hash = key.hash();
     let mut slot = hash & table.mask;
     for _ in 0..=table.mask {
-        let word = held.get(table.index + slot * 8);
+        let at = table.index + slot * 8;
+        let word = held.get(at);
         if word == 0 {
-            return Ok(None);
+            return Ok(Probe::Free(at));
         }
         if word >> 32 == hash >> 32 {
             let i = (word & 0xffff_ffff).wrapping_sub(1);
             if i < table.used {
                 let entry = table.entry(i);
                 if same_key(held, entry, key)? {
-                    return Ok(Some(entry));
+                    return Ok(Probe::Found(entry));
                 }
             }
         }
         slot = (slot + 1) & table.mask;
     }
-    Ok(None)
+    Err(Error::corrupt(table.index, "an index without a free slot").into())
 }
 
 #[inline(always)]
@@ -214,43 +232,67 @@ pub(super) fn free_slot<H: Host>(heap: &Heap<H>, index: u64, mask: u64, hash: u6
     Err(Error::corrupt(index, "an index without a free slot").into())
 }
 
-#[inline]
+/// Adds an entry, for which `slot` of the index is free and the table has room.
+#[inline(always)]
 pub(super) fn insert_entry<H: Host>(
-    held: &mut Held<'_, H>,
+    held: Held<'_, H>,
     table: Table,
-    hash: u64,
+    (hash, slot): (u64, u64),
     key: &mut Prepared<'_, H>,
     original: Option<&mut Prepared<'_, H>>,
     value: &mut Prepared<'_, H>,
-) -> Result<()> {
+) -> Fast<()> {
     let host = held.host();
     let entry = table.entry(table.used);
-    let slot = free_slot(held.heap, table.index, table.mask, hash)?;
-    let live = live(held, table)?;
-    host.store64(entry, hash, Ordering::Relaxed);
-    host.store64(entry + 8, key.cell().bits(), Ordering::Relaxed);
+    let live = live(&held, table)?;
     let as_given = original.as_ref().map_or(Cell::EMPTY, |o| o.cell());
-    host.store64(entry + 16, as_given.bits(), Ordering::Relaxed);
-    host.store64(entry + 24, value.cell().bits(), Ordering::Relaxed);
+    host.store_row(
+        entry,
+        &[
+            hash,
+            key.cell().bits(),
+            as_given.bits(),
+            value.cell().bits(),
+        ],
+    );
     // Too high is harmless, so it may come before the commit.
     host.store64(table.off + TABLE_TAIL, table.used + 1, Ordering::Relaxed);
     held.changed();
-    keys_changed(held);
-    let none = Action::Store(0, 0);
-    let mut actions = [
-        Action::Store(slot, index_word(hash, table.used)),
-        Action::Store(table.off + TABLE_LIVE, live + 1),
-        none,
-        none,
-        none,
+    keys_changed(&held);
+    let caches = [
+        (slot, index_word(hash, table.used)),
+        (table.off + TABLE_LIVE, live + 1),
     ];
-    let mut n = 2;
+    if !key.cell().is_inline() || !as_given.is_inline() || !value.cell().is_inline() {
+        return insert_blocks(held, table, caches, key, original, value);
+    }
+    let at = table.off + N_LENGTH;
+    held.heap
+        .commit_stores(held.object, at, table.used + 1, caches);
+    key.stored();
+    value.stored();
+    Ok(())
+}
+
+/// Commits an entry, some of whose parts are blocks.
+#[inline(never)]
+fn insert_blocks<H: Host>(
+    mut held: Held<'_, H>,
+    table: Table,
+    caches: [(u64, u64); 2],
+    key: &mut Prepared<'_, H>,
+    original: Option<&mut Prepared<'_, H>>,
+    value: &mut Prepared<'_, H>,
+) -> Fast<()> {
+    let mut actions = [Action::Store(0, 0); 5];
+    let mut n = 0;
     let publish = [
         key.publish(),
         original.as_ref().and_then(|o| o.publish()),
         value.publish(),
     ];
-    for action in publish.into_iter().flatten() {
+    let stores = caches.map(|(off, value)| Some(Action::Store(off, value)));
+    for action in stores.into_iter().chain(publish).flatten() {
         actions[n] = action;
         n += 1;
     }

@@ -46,6 +46,7 @@ pub(crate) enum Action {
 }
 
 impl Action {
+    #[inline(always)]
     fn pack(self) -> [u64; 3] {
         match self {
             Action::Store(off, value) => [1, off, value],
@@ -84,20 +85,38 @@ pub(crate) type Doomed = Vec<u64>;
 
 impl<H: Host> Heap<H> {
     /// Writes the log of `object`: the operation is committed once the word `at` holds `value`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn arm(&self, object: u64, at: u64, value: u64, actions: &[Action]) {
         debug_assert!(actions.len() as u64 <= LOG_ACTIONS);
         let host = self.host();
         for (i, action) in actions.iter().enumerate() {
-            let to = object + O_LOG_ACTIONS + i as u64 * 24;
-            let [verb, a, b] = action.pack();
-            host.store64(to, verb, Ordering::Relaxed);
-            host.store64(to + 8, a, Ordering::Relaxed);
-            host.store64(to + 16, b, Ordering::Relaxed);
+            host.store_row(object + O_LOG_ACTIONS + i as u64 * 24, &action.pack());
         }
-        host.store64(object + O_LOG_AT, at, Ordering::Relaxed);
-        host.store64(object + O_LOG_VALUE, value, Ordering::Relaxed);
+        host.store_row(object + O_LOG_AT, &[at, value]);
         host.store64(object + O_LOG, 1 + actions.len() as u64, Ordering::Release);
+    }
+
+    /// As [`Heap::commit`], where all there is to do afterwards is to put values into words.
+    #[inline(always)]
+    pub(crate) fn commit_stores<const N: usize>(
+        &self,
+        object: u64,
+        at: u64,
+        value: u64,
+        stores: [(u64, u64); N],
+    ) {
+        let host = self.host();
+        self.arm(
+            object,
+            at,
+            value,
+            &stores.map(|(off, value)| Action::Store(off, value)),
+        );
+        host.store64(at, value, Ordering::Release);
+        for (off, value) in stores {
+            host.store64(off, value, Ordering::Release);
+        }
+        host.store64(object + O_LOG, 0, Ordering::Release);
     }
 
     /// Arms, commits, does the actions, disarms.

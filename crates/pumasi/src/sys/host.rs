@@ -39,6 +39,14 @@ pub trait Host: Send + Sync + Sized + 'static {
     fn load64(&self, off: u64, order: Ordering) -> u64;
     /// Writes a 64-bit word.
     fn store64(&self, off: u64, value: u64, order: Ordering);
+    /// Writes neighbouring 64-bit words one after the other, each whole, in no order that another
+    /// thread could rely on.
+    #[inline(always)]
+    fn store_row(&self, off: u64, words: &[u64]) {
+        for (i, &word) in words.iter().enumerate() {
+            self.store64(off + i as u64 * 8, word, Ordering::Relaxed);
+        }
+    }
     /// Replaces `old` by `new`; `Err` has what was found instead. Sequentially consistent.
     fn cas64(&self, off: u64, old: u64, new: u64) -> core::result::Result<u64, u64>;
     /// Adds, wrapping, and gives what was there before. Sequentially consistent.

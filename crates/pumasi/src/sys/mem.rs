@@ -88,6 +88,18 @@ impl Mem {
         unsafe { &*self.base.add(off as usize).cast::<AtomicU64>() }
     }
 
+    /// The `n` 64-bit words from `off`.
+    #[inline(always)]
+    pub fn words64(&self, off: u64, n: u64) -> &[AtomicU64] {
+        // The first and the last word are checked as in `word64`; what lies between is inside.
+        if off.rotate_right(3) >= self.words64 || n > self.words64 - (off >> 3) {
+            outside(off);
+        }
+        // SAFETY: in bounds and aligned by the check above; as for `word64`, each is only
+        // accessed atomically and in this size.
+        unsafe { core::slice::from_raw_parts(self.base.add(off as usize).cast(), n as usize) }
+    }
+
     /// Copies bytes in.
     #[inline(always)]
     pub fn copy_in(&self, off: u64, bytes: &[u8]) {

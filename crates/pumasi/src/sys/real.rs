@@ -137,6 +137,13 @@ impl Host for Real {
         self.mem.word64(off).store(value, order);
     }
     #[inline(always)]
+    fn store_row(&self, off: u64, words: &[u64]) {
+        let row = self.mem.words64(off, words.len() as u64);
+        for (to, &word) in row.iter().zip(words) {
+            to.store(word, Ordering::Relaxed);
+        }
+    }
+    #[inline(always)]
     fn cas64(&self, off: u64, old: u64, new: u64) -> core::result::Result<u64, u64> {
         self.mem
             .word64(off)
