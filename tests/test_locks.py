@@ -100,7 +100,7 @@ def test_bad_arguments() -> None:
     with pytest.raises(ValueError, match="permits"):
         pumasi.BoundedSemaphore(2**31)
     with pytest.raises(ValueError, match="on_death"):
-        pumasi.synchronize.Lock(on_death="explode")
+        pumasi.Lock(on_death="explode")
 
 
 # ---- between processes ---------------------------------------------------------------------
@@ -238,12 +238,32 @@ def test_a_semaphore_is_a_count_and_keeps_it(ctx: Any) -> None:
 
 def test_on_death_keep() -> None:
     ctx = pumasi.get_context("fork")
-    lock = pumasi.synchronize.Lock(on_death="keep")
+    lock = pumasi.Lock(on_death="keep")
     kill_holder(ctx, lock)
     assert not lock.acquire(timeout=0.3)
     lock.release()
     assert lock.acquire(block=False)
     lock.release()
+
+
+def test_on_death_of_every_primitive_that_takes_it(ctx: Any) -> None:
+    lock, semaphore = ctx.RLock(on_death="keep"), ctx.BoundedSemaphore(1, on_death="keep")
+    for kept in (lock, semaphore):
+        kill_holder(ctx, kept)
+        assert not kept.acquire(timeout=0.3)
+    freed = ctx.Lock(on_death="release")
+    freed.acquire()
+    child = ctx.Process(target=freed.release)
+    child.start()
+    child.join()
+    kill_holder(ctx, freed)
+    # Use as a signal changes nothing that was asked for.
+    with pytest.warns(pumasi.OwnerDiedWarning):
+        assert freed.acquire(timeout=30)
+    freed.release()
+    for make in (ctx.Lock, ctx.RLock, pumasi.Lock):
+        with pytest.raises(TypeError):
+            make("keep")  # by keyword only: a position is multiprocessing's to give out
 
 
 def test_a_lock_that_others_release_is_a_signal_and_keeps_its_state(ctx: Any) -> None:

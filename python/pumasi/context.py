@@ -125,21 +125,33 @@ class BaseContext(_standard.BaseContext):
         """
         return _multiprocessing.get_context(self.get_start_method())
 
-    def Lock(self) -> _core.Lock:  # type: ignore[override]
-        """Return a lock, which recovers when its holder is killed."""
-        return _core.Lock()
+    def Lock(self, *, on_death: str | None = None) -> _core.Lock:  # type: ignore[override]
+        """Return a lock, which recovers when its holder is killed.
 
-    def RLock(self) -> _core.RLock:  # type: ignore[override]
-        """Return a lock which the thread that holds it may acquire again."""
-        return _core.RLock()
+        `on_death="release"` frees it in any case, `"keep"` leaves it held, as for a lock which is
+        a message rather than a mutex; by default its use tells which of the two it is.
+        """
+        return _core.Lock(on_death=on_death)
+
+    def RLock(self, *, on_death: str | None = None) -> _core.RLock:  # type: ignore[override]
+        """Return a lock which the thread that holds it may acquire again.
+
+        `on_death` as for `Lock`.
+        """
+        return _core.RLock(on_death=on_death)
 
     def Semaphore(self, value: int = 1) -> _core.Semaphore:  # type: ignore[override]
         """Return a semaphore of `value` permits."""
         return _core.Semaphore(value)
 
-    def BoundedSemaphore(self, value: int = 1) -> _core.BoundedSemaphore:  # type: ignore[override]
-        """Return a semaphore which never has more than `value` permits."""
-        return _core.BoundedSemaphore(value)
+    def BoundedSemaphore(  # type: ignore[override]
+        self, value: int = 1, *, on_death: str | None = None
+    ) -> _core.BoundedSemaphore:
+        """Return a semaphore which never has more than `value` permits.
+
+        The permits of a process which is killed come back; `on_death="keep"` leaves them taken.
+        """
+        return _core.BoundedSemaphore(value, on_death=on_death)
 
     def Event(self) -> _core.Event:  # type: ignore[override]
         """Return an event: a flag which processes can wait for."""
