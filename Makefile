@@ -1,11 +1,12 @@
 # Short names for the scripts in ci/; the scripts say what they do, and run the same by hand.
 # Arguments go through ARGS: make tour ARGS="--lang ko"
 
-.PHONY: help tour test bench soak docs check
+.PHONY: help tour test conformance bench soak docs check
 
 help:
 	@echo "make tour    build everything and run the guided tour"
 	@echo "make test    every test of every language and version"
+	@echo "make conformance   CPython's own tests of multiprocessing, on pumasi"
 	@echo "make check   the quick look before a commit"
 	@echo "make bench   measure pumasi and its rivals in one run"
 	@echo "make soak    crash and property tests, for as long as you like: ARGS=3600"
@@ -16,6 +17,9 @@ tour:
 
 test:
 	@ci/test.sh $(ARGS)
+
+conformance:
+	@ci/conformance.sh $(ARGS)
 
 bench:
 	@ci/bench.sh $(ARGS)

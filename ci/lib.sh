@@ -143,3 +143,42 @@ sources_newer_than() {
     [[ -n $(find crates Cargo.toml Cargo.lock pyproject.toml .cargo \
         -not -path '*/tests/*' -not -path '*/examples/*' -newer "$1" -print -quit) ]]
 }
+
+# choose_versions: sets `versions` to the Pythons to test on, that of .venv first, or to those which
+# PUMASI_PYTHONS names, and `default` to that of .venv.
+choose_versions() {
+    default=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    # shellcheck disable=SC2034 # for the scripts which source this
+    read -r -a versions <<<"${PUMASI_PYTHONS:-$default $(printf '%s ' "${supported_pythons[@]/$default/}")}"
+}
+
+# python_environment VERSION: sets `environment` to one of this Python with pumasi in it, which is
+# up to date. Fails with status 2 when the machine has no such Python. After choose_versions.
+python_environment() {
+    local version=$1 python stamp began wheels
+    if [[ $version == "$default" ]]; then
+        environment=.venv
+        return 0
+    fi
+    python=$(find_python "$version") || return 2
+    environment=.venvs/$version
+    mkdir -p .venvs
+    make_environment "$environment" "$python" ci/requirements-test.txt || return 1
+    stamp=$environment/.built
+    if ! sources_newer_than "$stamp" \
+        && [[ -z $(find python -newer "$stamp" -name '*.py*' -not -name '*.pyc' -print -quit) ]]; then
+        return 0
+    fi
+    say "building the wheel for CPython $version"
+    began=$(mktemp "$environment/.began.XXXXXX")
+    wheels=target/wheels/$version
+    rm -rf "$wheels"
+    if run_maturin build --release "${cargo_flags[@]}" --interpreter "$python" --out "$wheels" \
+        && "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
+            --no-deps --force-reinstall "$wheels"/*.whl; then
+        mv "$began" "$stamp"
+    else
+        rm -f "$began"
+        return 1
+    fi
+}

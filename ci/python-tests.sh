@@ -4,37 +4,18 @@
 source "$(dirname "$0")/lib.sh"
 
 ci/venv.sh
-default=$(.venv/bin/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
-read -r -a versions <<<"${PUMASI_PYTHONS:-$default $(printf '%s ' "${supported_pythons[@]/$default/}")}"
+choose_versions
 
 passed=() failed=() missing=()
 for version in "${versions[@]}"; do
-    if [[ $version == "$default" ]]; then
-        environment=.venv
-    else
-        if ! python=$(find_python "$version"); then
-            missing+=("$version")
-            continue
-        fi
-        environment=.venvs/$version
-        mkdir -p .venvs
-        make_environment "$environment" "$python" ci/requirements-test.txt
-        stamp=$environment/.built
-        if sources_newer_than "$stamp" || [[ -n $(find python -newer "$stamp" -name '*.py*' -not -name '*.pyc' -print -quit) ]]; then
-            say "building the wheel for CPython $version"
-            began=$(mktemp "$environment/.began.XXXXXX")
-            wheels=target/wheels/$version
-            rm -rf "$wheels"
-            if run_maturin build --release "${cargo_flags[@]}" --interpreter "$python" --out "$wheels" \
-                && "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
-                    --no-deps --force-reinstall "$wheels"/*.whl; then
-                mv "$began" "$stamp"
-            else
-                rm -f "$began"
-                failed+=("$version")
-                continue
-            fi
-        fi
+    status=0
+    python_environment "$version" || status=$?
+    if ((status == 2)); then
+        missing+=("$version")
+        continue
+    elif ((status)); then
+        failed+=("$version")
+        continue
     fi
     say "pytest on $("$environment/bin/python" -V)"
     if watchdog 1200 "$environment/bin/python" -m pytest "$@"; then

@@ -247,3 +247,18 @@ def hold(lock: Any, held: Any) -> None:
     lock.acquire()
     held.set()
     time.sleep(1000)
+
+
+def test_a_stored_proxy_keeps_its_object(manager: Any) -> None:
+    items, entries = manager.list(), manager.dict()
+    items.append(manager.Condition())
+    entries["barrier"] = manager.Barrier(1)
+    with items[0] as entered:
+        assert entered
+    assert entries["barrier"].wait() == 0
+
+
+def test_no_proxy_has_an_attribute_which_reads_as_a_count(manager: Any) -> None:
+    # Programs, and CPython's own tests, ask for `_value` to find out how to count.
+    for made in (manager.Semaphore(2), manager.Lock()):
+        assert not hasattr(made, "_value")

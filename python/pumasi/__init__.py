@@ -128,6 +128,8 @@ get_start_method = _default.get_start_method
 log_to_stderr = _default.log_to_stderr
 parent_process = _default.parent_process
 reducer = _multiprocessing.reducer
+SUBDEBUG: int = _multiprocessing.SUBDEBUG  # type: ignore[attr-defined]
+SUBWARNING: int = _multiprocessing.SUBWARNING  # type: ignore[attr-defined]
 set_executable = _default.set_executable
 set_forkserver_preload = _default.set_forkserver_preload
 set_start_method = _default.set_start_method
@@ -147,6 +149,7 @@ _SUBMODULES = frozenset(
         "managers",
         "pool",
         "queues",
+        "resource_sharer",
         "resource_tracker",
         "shared_memory",
         "sharedctypes",
@@ -166,6 +169,7 @@ if TYPE_CHECKING:
     from . import managers as managers
     from . import pool as pool
     from . import queues as queues
+    from . import resource_sharer as resource_sharer
     from . import resource_tracker as resource_tracker
     from . import shared_memory as shared_memory
     from . import sharedctypes as sharedctypes
@@ -179,3 +183,7 @@ else:
         if name in _SUBMODULES:
             return _importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+# No public name of multiprocessing, and so none of ours.
+del TYPE_CHECKING

@@ -54,6 +54,38 @@ class _Pickler(pickle.Pickler):
         self.dispatch_table = ChainMap(_refused, registered, copyable)
 
 
+class _ProxyPickler(_Pickler):
+    """Also keeps at their server the objects whose proxies go into a shared container.
+
+    A server drops an object when the last proxy of it is gone, and a pickle is not a proxy. The
+    standard library's server unpickles what is stored in its lists and dicts, and keeps from then
+    on whatever object of its own it finds there; this asks for the same.
+    """
+
+    def reducer_override(self, value: Any) -> Any:
+        managers: Any = sys.modules["multiprocessing.managers"]
+        if isinstance(value, managers.BaseProxy) and hasattr(value, "_Client"):
+            _keep_at_server(managers, value)
+        return NotImplemented
+
+
+#: What this process has asked servers to keep, by their address and the object's identity.
+_kept: set[tuple[Any, str]] = set()
+
+
+def _keep_at_server(managers: Any, proxy: Any) -> None:
+    name = (proxy._token.address, proxy._id)
+    if name in _kept:
+        return
+    try:
+        connection = proxy._Client(proxy._token.address, authkey=proxy._authkey)
+    except OSError:
+        return  # the server has ended, and its objects with it
+    with connection:
+        managers.dispatch(connection, None, "incref", (proxy._id,))
+    _kept.add(name)
+
+
 def dumps(value: object) -> tuple[memoryview, list[memoryview]]:
     """Return the pickle of a value, and the large buffers that belong to it."""
     file = io.BytesIO()
@@ -69,5 +101,6 @@ def dumps(value: object) -> tuple[memoryview, list[memoryview]]:
         buffers.append(raw)
         return False
 
-    _Pickler(file, keep_aside).dump(value)
+    pickler = _ProxyPickler if "multiprocessing.managers" in sys.modules else _Pickler
+    pickler(file, keep_aside).dump(value)
     return file.getbuffer(), buffers

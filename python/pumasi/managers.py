@@ -271,16 +271,16 @@ class _HeapProxy:
     def _token(self) -> Token:
         return Token(self._typeid, None, self._id)
 
-    def _value(self) -> Any:
+    def _plain(self) -> Any:
         """Return a plain copy of the referent."""
         raise NotImplementedError
 
     def _callmethod(self, methodname: str, args: Any = (), kwds: Any = {}) -> Any:  # noqa: B006
         """Call a method of the referent by name and return its result."""
         if methodname == "#GETVALUE":
-            return self._value()
+            return self._plain()
         if methodname in ("__repr__", "__str__"):
-            return repr(self._value())
+            return repr(self._plain())
         if methodname not in self._exposed_:
             raise AttributeError(
                 f"method {methodname!r} of {self._typeid!r} object is not in "
@@ -301,7 +301,7 @@ class _HeapListProxy(_HeapProxy, _core.ManagedList, ListProxy):  # type: ignore[
     def _number(self) -> int:
         return _core.Reference(self).number
 
-    def _value(self) -> Any:
+    def _plain(self) -> Any:
         return self[:]
 
 
@@ -314,7 +314,7 @@ class _HeapDictProxy(_HeapProxy, _core.ManagedDict, DictProxy):  # type: ignore[
     def _number(self) -> int:
         return _core.Reference(self).number
 
-    def _value(self) -> Any:
+    def _plain(self) -> Any:
         return self.copy()
 
 
@@ -334,13 +334,13 @@ class _WrappingProxy(_HeapProxy):
     def _number(self) -> int:
         return _core.Reference(self._held).number
 
-    def _value(self) -> Any:
+    def _plain(self) -> Any:
         self._gate.check()
         return self._held
 
     def __str__(self) -> str:
         try:
-            return repr(self._value())
+            return repr(self._plain())
         except Exception:
             return repr(self)[:-1] + "; '__str__()' failed>"
 
@@ -358,7 +358,7 @@ class _HeapValueProxy(_WrappingProxy, ValueProxy):  # type: ignore[type-arg]
 
     value = property(get, set)
 
-    def _value(self) -> Any:
+    def _plain(self) -> Any:
         return _standard.Value(*self._held)  # type: ignore[attr-defined]
 
 
@@ -374,7 +374,7 @@ class _HeapArrayProxy(_WrappingProxy, ArrayProxy):  # type: ignore[misc]
         function, args = super().__reduce__()
         return function, (*args, self._typecode)
 
-    def _value(self) -> Any:
+    def _plain(self) -> Any:
         return array.array(self._typecode, self._held[:])
 
     def __len__(self) -> int:
@@ -431,7 +431,7 @@ class _HeapNamespaceProxy(_WrappingProxy, NamespaceProxy):  # type: ignore[misc]
         except KeyError:
             raise AttributeError(f"'Namespace' object has no attribute {key!r}") from None
 
-    def _value(self) -> Any:
+    def _plain(self) -> Any:
         return Namespace(**self._held.copy())
 
     def _callmethod(self, methodname: str, args: Any = (), kwds: Any = {}) -> Any:  # noqa: B006
@@ -571,3 +571,10 @@ def _rebuild(typeid: str, gate: _core.Gate, reference: _core.Reference, *args: A
     if issubclass(held, (_core.ManagedList, _core.ManagedDict)):
         return cls(gate, held(gate, reference), *args)
     return cls(gate, held(reference), *args)
+
+
+def __getattr__(name: str) -> Any:
+    """Find what is not ours, and not documented, in the standard library's module."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_standard, name)

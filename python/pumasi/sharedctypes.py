@@ -255,3 +255,10 @@ def _structure_wrapper(cls: type) -> Callable[[Any, Any], Any]:
         found = type("Synchronized" + cls.__name__, (_SynchronizedStructure,), properties)
         _structure_wrappers[cls] = found
     return found
+
+
+def __getattr__(name: str) -> Any:
+    """Find what is not ours, and not documented, in the standard library's module."""
+    if name.startswith("__"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_standard, name)

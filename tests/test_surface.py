@@ -1,0 +1,172 @@
+"""The whole surface of multiprocessing: every public name, under the same name and signature."""
+
+import importlib
+import inspect
+import multiprocessing
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pumasi
+
+SUBMODULES = [
+    "connection",
+    "context",
+    "dummy",
+    "dummy.connection",
+    "forkserver",
+    "managers",
+    "pool",
+    "process",
+    "queues",
+    "reduction",
+    "resource_sharer",
+    "resource_tracker",
+    "shared_memory",
+    "sharedctypes",
+    "spawn",
+    "synchronize",
+    "util",
+]
+
+
+def pair(name: str) -> tuple[Any, Any]:
+    """The module of multiprocessing and that of pumasi."""
+    if not name:
+        return multiprocessing, pumasi
+    return (
+        importlib.import_module(f"multiprocessing.{name}"),
+        importlib.import_module(f"pumasi.{name}"),
+    )
+
+
+def public(module: Any) -> list[str]:
+    """The names which a module defines for others: its classes, functions and constants."""
+    named = set(getattr(module, "__all__", ()))
+    for name, value in vars(module).items():
+        if name.startswith("_") or inspect.ismodule(value):
+            continue
+        if getattr(value, "__module__", module.__name__) == module.__name__:
+            named.add(name)
+    return sorted(named)
+
+
+@pytest.mark.parametrize("name", ["", *SUBMODULES])
+def test_every_public_name_exists(name: str) -> None:
+    theirs, ours = pair(name)
+    missing = [n for n in public(theirs) if not hasattr(ours, n)]
+    assert not missing
+
+
+@pytest.mark.parametrize("name", SUBMODULES)
+def test_submodules_say_what_is_public(name: str) -> None:
+    module = importlib.import_module(f"pumasi.{name}")
+    assert all(hasattr(module, n) for n in module.__all__)
+    # As an attribute of the package, without an import of its own.
+    assert getattr(pumasi, name.partition(".")[0])
+
+
+def described(parameter: inspect.Parameter) -> tuple[str, Any, Any]:
+    """What a caller sees of a parameter; nobody passes `self` by its name."""
+    kind = inspect.Parameter.POSITIONAL_ONLY if parameter.name == "self" else parameter.kind
+    return parameter.name, kind, parameter.default
+
+
+def same_parameters(theirs: Any, ours: Any) -> str:
+    """How two signatures differ, or an empty string."""
+    try:
+        expected, found = inspect.signature(theirs), inspect.signature(ours)
+    except (TypeError, ValueError):
+        return ""  # native, without a signature
+    if any(p.kind is p.VAR_POSITIONAL for p in expected.parameters.values()):
+        return ""  # a method that only passes on what it is given
+    wanted = [described(p) for p in expected.parameters.values()]
+    given = [described(p) for p in found.parameters.values()]
+    # What follows may only be new keywords.
+    if given[: len(wanted)] == wanted and all(
+        p.kind is p.KEYWORD_ONLY for p in list(found.parameters.values())[len(wanted) :]
+    ):
+        return ""
+    return f"{expected} became {found}"
+
+
+@pytest.mark.parametrize("name", ["", *SUBMODULES])
+def test_functions_take_the_same_arguments(name: str) -> None:
+    theirs, ours = pair(name)
+    differences = {}
+    for n in public(theirs):
+        value, mine = getattr(theirs, n), getattr(ours, n)
+        if value is mine or not callable(value):
+            continue
+        if inspect.isclass(value):
+            differences |= methods_differ(n, value, mine)
+        elif difference := same_parameters(value, mine):
+            differences[n] = difference
+    assert not differences
+
+
+def methods_differ(name: str, theirs: type, ours: Any) -> dict[str, str]:
+    """What a class of ours lacks or takes differently, by method."""
+    found = {}
+    for n, value in inspect.getmembers(theirs):
+        if n.startswith("_") or hasattr(object, n):
+            continue
+        if not hasattr(ours, n):
+            found[f"{name}.{n}"] = "missing"
+        elif inspect.isfunction(value) and (difference := same_parameters(value, getattr(ours, n))):
+            found[f"{name}.{n}"] = difference
+    return found
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_contexts_have_the_same_methods(method: str) -> None:
+    theirs, ours = multiprocessing.get_context(method), pumasi.get_context(method)
+    assert not methods_differ(method, type(theirs), type(ours))
+    assert isinstance(ours, type(theirs))
+
+
+@pytest.mark.parametrize(
+    "make",
+    ["Lock", "RLock", "Semaphore", "BoundedSemaphore", "Event", "Condition"],
+)
+def test_objects_have_the_same_methods(make: str) -> None:
+    theirs = getattr(multiprocessing.get_context("fork"), make)()
+    ours = getattr(pumasi.get_context("fork"), make)()
+    missing = [n for n in dir(theirs) if not n.startswith("_") and not hasattr(ours, n)]
+    assert not missing
+
+
+def test_synchronization_leaves_no_names(ctx: Any) -> None:
+    before = set(os.listdir("/dev/shm"))
+    held = [
+        ctx.Lock(),
+        ctx.RLock(),
+        ctx.Semaphore(2),
+        ctx.BoundedSemaphore(2),
+        ctx.Event(),
+    ]
+    named = [n for n in set(os.listdir("/dev/shm")) - before if n.startswith("sem.mp-")]
+    # A test of another program may run meanwhile, so only names of this process count.
+    assert not [n for n in named if f"-{os.getpid()}" in n]
+    assert all(held)
+    program = (
+        "import os, pumasi as mp; mp.set_start_method('spawn'); held = [mp.Lock(), mp.Event()];"
+        "held[0].acquire(); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], capture_output=True, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (-9, b"", b"")
+
+
+def test_star_import_gives_what_multiprocessing_gives() -> None:
+    theirs: dict[str, Any] = {}
+    ours: dict[str, Any] = {}
+    exec("from multiprocessing import *", theirs)
+    exec("from pumasi import *", ours)
+    assert set(theirs) <= set(ours)
+    assert Path(pumasi.__file__).name == "__init__.py"
