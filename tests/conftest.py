@@ -25,16 +25,6 @@ def ctx(request: pytest.FixtureRequest) -> Any:
     return pumasi.get_context(request.param)
 
 
-@pytest.fixture
-def kept_by_a_kill() -> None:
-    """Ask that shared objects which a test leaves behind are not counted.
-
-    A kill while one container is being stored in another can leave the inner one's count of
-    references too high, never too low (HEAP-4 in ARCHITECTURE.md): it stays until a collector
-    marks what is reachable, which is still to be written.
-    """
-
-
 @pytest.fixture(autouse=True)
 def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail a test which leaves a child, a descriptor or a shared object behind."""
@@ -48,9 +38,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
         multiprocessing.active_children()  # reaps what has ended
         strays = helpers.children() - children
         more_opened = _lasting() - opened
-        more_objects = 0 if "killed" in request.fixturenames else helpers.objects() - objects
-        if "kept_by_a_kill" in request.fixturenames:
-            more_objects = 0
+        more_objects = helpers.objects() - objects
         if not strays and not more_opened and more_objects <= 0:
             return
         if time.monotonic() > deadline:
@@ -71,15 +59,6 @@ def _lasting() -> Counter[str]:
         for _, target in helpers.descriptors()
         if "pidfd" not in target and "/pym-" not in target
     )
-
-
-@pytest.fixture
-def killed() -> None:
-    """For tests which kill a process in the middle of an operation.
-
-    That can leave an object's count of references too high, never too low (HEAP-4): the object
-    then stays, which is no failure of the test.
-    """
 
 
 @pytest.fixture

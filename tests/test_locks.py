@@ -314,7 +314,6 @@ def hammer_dict(started: Any, shared: Any) -> None:
         shared.update(a=1, b=2)
 
 
-@pytest.mark.usefixtures("killed")
 @pytest.mark.parametrize("number", range(5))
 def test_a_killed_process_leaves_containers_whole(ctx: Any, number: int) -> None:
     items: pumasi.List[Any] = pumasi.List(range(10))
@@ -342,7 +341,7 @@ def hammer_nested(started: Any, shared: Any) -> None:
         shared.pop("dict")
 
 
-def test_a_killed_process_leaves_nested_containers_whole(ctx: Any, kept_by_a_kill: None) -> None:
+def test_a_killed_process_leaves_nested_containers_whole(ctx: Any) -> None:
     entries: pumasi.Dict[str, Any] = pumasi.Dict()
     kill_in_the_middle(ctx, hammer_nested, entries)
     plain = entries.to_plain()

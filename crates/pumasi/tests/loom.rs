@@ -390,3 +390,39 @@ fn a_pinned_value_is_freed_by_whoever_is_last() {
         assert!(!b.is_live(off) && !b.is_in_limbo(off), "the block is free");
     });
 }
+
+#[test]
+fn what_moves_during_a_collection_is_kept() {
+    model(|| {
+        let heap = plain();
+        let lists = [0; 3].map(|_| RawList::create(&heap).unwrap());
+        let [from, to, inner] = lists.each_ref().map(|list| list.object().token());
+        let edge = heap.prepare_object(lists[2].object());
+        lists[0].push(&mut edge.unwrap()).unwrap();
+        let [first, second, third] = lists;
+        drop(third);
+        let watched = watch(
+            &heap,
+            &[from.0 + O_LOCK, to.0 + O_LOCK],
+            &[inner.0 + O_REFS, inner.0 + O_HANDLES],
+        );
+        let [collector, mutator] = [2, 3].map(|pid| process(&heap, &watched, pid));
+        let [from, to] = [from, to]
+            .map(|token| ObjectRef::from_token(&mutator, token).unwrap())
+            .map(|object| RawList::from_object(object).unwrap());
+        let collecting = thread::spawn(move || collector.collect().unwrap());
+        // Read from where it was, stored where it shall be, and cut off from where it was.
+        let mut out = Fetch::new();
+        from.get(0, &mut out).unwrap();
+        let moved = out.take_object().unwrap();
+        let mut edge = mutator.prepare_object(&moved).unwrap();
+        drop(moved);
+        to.push(&mut edge).unwrap();
+        from.clear().unwrap();
+        assert_eq!(collecting.join().unwrap().objects, 0);
+        assert!(mutator.is_live(inner.0), "it was reachable all the time");
+        to.clear().unwrap();
+        assert!(!mutator.is_live(inner.0), "nothing holds it");
+        drop((first, second));
+    });
+}

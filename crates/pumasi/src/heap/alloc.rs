@@ -59,11 +59,11 @@ impl<H: Host> Heap<H> {
     }
 
     /// The same where no lock is held: when memory is short, what the dead have left is settled
-    /// first (PART-6).
+    /// first (PART-6), and what nothing reaches is collected.
     #[inline]
-    pub(crate) fn allocate_outside(&self, local: &Local, size: u64) -> Result<BlockRef> {
+    pub(crate) fn allocate_outside(&self, local: &'static Local, size: u64) -> Result<BlockRef> {
         match self.allocate(local, size) {
-            Err(Error::OutOfMemory { .. }) if self.recover() > 0 => self.allocate(local, size),
+            Err(Error::OutOfMemory { .. }) if self.make_room(local) => self.allocate(local, size),
             other => other,
         }
     }
@@ -259,10 +259,14 @@ impl<H: Host> Heap<H> {
         }
     }
 
-    /// Frees those of our small chunks that hold no block.
-    pub(super) fn free_empty_chunks(&self, local: &Local) {
+    /// Frees those of our small chunks that hold no block; those of headers where `headers` says
+    /// so.
+    pub(super) fn free_empty_chunks(&self, local: &Local, headers: bool) {
         local.allocator.with(|a| {
             for (class, own) in a.classes.iter_mut().enumerate() {
+                if class == 0 && !headers {
+                    continue;
+                }
                 let (size, blocks) = (CLASSES[class], self.blocks_in(class));
                 own.chunks.retain(|&chunk| {
                     let chunk = u64::from(chunk);

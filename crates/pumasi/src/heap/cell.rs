@@ -172,6 +172,12 @@ impl Cell {
         self.0 & 15 < Tag::Float as u64
     }
 
+    /// Whether the value may lead to shared objects: it is one, or a block with edges.
+    #[inline(always)]
+    pub(crate) const fn may_lead(self) -> bool {
+        matches!(self.0 & 15, 10 | 12)
+    }
+
     /// The raw word.
     #[inline(always)]
     pub const fn bits(self) -> u64 {

@@ -19,8 +19,9 @@ use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, State};
 use crate::heap::layout::{
     C_GENERATION, C_WORD, CHUNK_ENTRY, CLASSES, MAX_PARTICIPANTS, PARTICIPANT_SIZE, PARTICIPANTS,
-    RUN_CLASS, SB_COMMITTED, SB_FREE_HINT, SB_HIGH_WATER, SB_IDLE,
+    RUN_CLASS, SB_COLLECTOR, SB_COMMITTED, SB_FREE_HINT, SB_HIGH_WATER, SB_IDLE,
 };
+use crate::heap::lock::Taken;
 use crate::heap::{Heap, Local};
 use crate::sys::Host;
 
@@ -467,7 +468,14 @@ impl<H: Host> Heap<H> {
     pub(crate) fn trim(&self) -> u64 {
         let mut bytes = 0;
         let Ok(local) = self.local() else { return 0 };
-        self.free_empty_chunks(local);
+        // A collector looks at headers that it has no handle of: while one is at it, chunks of
+        // headers stay what they are.
+        let taken = self.take_now(local, SB_COLLECTOR);
+        let alone = matches!(taken, Ok(Taken::Ours | Taken::FromDead(..)));
+        self.free_empty_chunks(local, alone);
+        if alone {
+            self.give(local, SB_COLLECTOR);
+        }
         for chunk in 0..self.high_water() {
             let found = self.chunk(chunk);
             if found.used != Use::Free || !found.committed {

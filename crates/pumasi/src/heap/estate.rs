@@ -52,14 +52,6 @@ impl<H: Host> Heap<H> {
             .count()
     }
 
-    /// Settles what the dead have left and gives free memory back to the system; the number of
-    /// bytes given back. Containers that lead to each other in a circle are not found: they stay
-    /// until the heap goes.
-    pub fn collect(&self) -> u64 {
-        self.recover();
-        self.trim()
-    }
-
     /// Settles a few, starting somewhere else each time, so that attaching stays cheap; all of
     /// them once three quarters of the slots are taken.
     pub(crate) fn settle_some(&self) {
@@ -276,7 +268,7 @@ impl<H: Host> Heap<H> {
     }
 
     /// Takes an internal lock, waiting for it, also when its owner turns out to be dead.
-    fn take_or_wait(&self, local: &Local, off: u64, doomed: &mut Doomed) -> Result<()> {
+    pub(crate) fn take_or_wait(&self, local: &Local, off: u64, doomed: &mut Doomed) -> Result<()> {
         let at = off + O_LOCK;
         let taken = match self.take_now(local, at)? {
             Taken::TimedOut => {

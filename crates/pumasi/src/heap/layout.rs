@@ -56,8 +56,14 @@ pub const SB_HIGH_WATER: u64 = 0x110;
 pub const SB_FREE_HINT: u64 = 0x118;
 /// How many chunks may be orphans (a hint).
 pub const SB_ORPHANS: u64 = 0x120;
-/// The collector's epoch and its lock. Reserved: no collector runs on this format yet.
-pub const SB_EPOCH: u64 = 0x140;
+/// The lock of whoever collects (32 bits).
+pub const SB_COLLECTOR: u64 = 0x140;
+/// How many collections were begun.
+pub const SB_BEGUN: u64 = 0x148;
+/// The number of the last collection that came to its end.
+pub const SB_ENDED: u64 = 0x150;
+/// How much that one had to look at, in cells and objects (a hint: it says when the next is due).
+pub const SB_LOOKED_AT: u64 = 0x158;
 /// The Dict of named roots, a cell. Reserved: named heaps set it.
 pub const SB_ROOTS: u64 = 0x180;
 
@@ -156,7 +162,7 @@ pub const O_VERSION: u64 = 40;
 pub const O_ROOT: u64 = 48;
 /// A second word whose meaning depends on the kind.
 pub const O_AUX: u64 = 56;
-/// The collector's mark. Reserved.
+/// A mark of a collector. Reserved: the one there is keeps its marks to itself.
 pub const O_MARK: u64 = 64;
 /// The counters of the statistics listener, a block offset, 0 while nobody counts.
 pub const O_STATS: u64 = 72;

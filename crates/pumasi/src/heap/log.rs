@@ -187,7 +187,7 @@ impl<H: Host> Heap<H> {
                 self.host()
                     .store64(object + O_LOG_ACTIONS + index * 24, 0, Ordering::Release);
                 let _ = generation;
-                self.lower_edge(cell.offset(), doomed)?;
+                self.lower_edge(cell, doomed)?;
             }
             Action::Release(cell, generation) if !cell.is_inline() => {
                 let block = BlockRef {
@@ -265,7 +265,7 @@ impl<H: Host> Heap<H> {
             }
             if cell.tag() == Tag::Object {
                 host.store64(at, 0, Ordering::Release);
-                self.lower_edge(cell.offset(), doomed)?;
+                self.lower_edge(cell, doomed)?;
                 continue;
             }
             if let Ok(block) = self.resolve(cell) {

@@ -8,7 +8,9 @@
 //! - `log`: the operation log beside each lock, and what recovery does with it.
 //! - `held`: the way into every operation on an object.
 //! - `object`: headers of shared objects, handles and in-edges, destruction.
-//! - `node`: the blocks that containers are built of, as far as destruction must walk them.
+//! - `node`: the blocks that containers are built of, as far as destruction must walk them;
+//!   `walk`: all that their cells lead to.
+//! - [`collect`]: what only leads to itself, and what a kill left counted too high, comes back.
 //! - [`value`]: bringing values in; [`fetch`]: and out.
 //! - [`codec`]: how tuples and keys are written down.
 //! - `shareable`: which Rust types may lie in shared memory as they are.
@@ -22,6 +24,7 @@ pub mod cell;
 pub mod check;
 pub(crate) mod chunk;
 pub mod codec;
+pub mod collect;
 pub(crate) mod estate;
 pub mod fetch;
 pub mod global;
@@ -37,7 +40,9 @@ pub(crate) mod participant;
 pub mod shareable;
 pub mod travel;
 pub mod value;
+pub(crate) mod walk;
 
+pub use collect::Collected;
 pub use observe::ObjectStats;
 
 use core::sync::atomic::Ordering;
@@ -95,6 +100,8 @@ pub(crate) struct Local {
     pub(crate) handles: SpinLock<Handles>,
     /// How often this process has pinned the block at an offset.
     pub(crate) pins: SpinLock<hash::OffsetMap<u32>>,
+    /// When the next collection is due.
+    pub(crate) due: collect::Due,
 }
 
 /// How a heap is made; see [`Heap::builder`].

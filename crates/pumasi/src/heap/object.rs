@@ -10,8 +10,8 @@
 //! reads no edges, then sees no handle bit, then swaps the unchanged word to DEAD, knows that
 //! nothing leads to the object: it alone destroys it.
 //! HEAP-4: an edge is raised before the commit of the cell that holds it and lowered after the
-//! commit that removes the cell. A kill can only leave the count too high (until a collector
-//! marks what is reachable).
+//! commit that removes the cell. A kill can only leave the count too high, until the collector
+//! (`collect`) finds that nothing reaches the object.
 //!
 //! If the destroyer dies: the object is DEAD, its lock names the dead, and `estate` goes on.
 
@@ -69,6 +69,20 @@ impl Kind {
         })
     }
 
+    /// Whether an object of this kind may hold references to others: whether the collector has to
+    /// look into it.
+    pub(crate) fn leads(self) -> bool {
+        !matches!(
+            self,
+            Kind::Buffer
+                | Kind::Lock
+                | Kind::RLock
+                | Kind::Semaphore
+                | Kind::BoundedSemaphore
+                | Kind::Event
+        )
+    }
+
     /// Its name, as users write it.
     pub fn name(self) -> &'static str {
         match self {
@@ -87,9 +101,9 @@ impl Kind {
 /// The handles of this process: generation and number by offset of the object.
 pub(crate) type Handles = OffsetMap<(u64, u32)>;
 
-const ONE_SEQUENCE: u64 = 1 << 32;
-const DEAD: u64 = 1 << 31;
-const EDGES: u64 = DEAD - 1;
+pub(crate) const ONE_SEQUENCE: u64 = 1 << 32;
+pub(crate) const DEAD: u64 = 1 << 31;
+pub(crate) const EDGES: u64 = DEAD - 1;
 
 /// A handle: while it lives, so does the object, whichever process frees the rest.
 pub struct ObjectRef<H: Host = Real> {
@@ -245,7 +259,15 @@ impl<H: Host> Heap<H> {
         };
         let host = self.host();
         let off = block.off;
+        // The sequence goes on where the header's last user left it, so that nobody who is still
+        // about to swap the word of that one takes ours for it.
+        let sequence = host.load64(off + O_REFS, Ordering::Relaxed) & !(ONE_SEQUENCE - 1);
         host.zero_words(off + 8, OBJECT_SIZE / 8 - 1);
+        host.store64(
+            off + O_REFS,
+            sequence.wrapping_add(ONE_SEQUENCE),
+            Ordering::Relaxed,
+        );
         host.store64(
             off + O_META,
             ((kind as u64) << 56) | u64::from(extra),
@@ -262,12 +284,15 @@ impl<H: Host> Heap<H> {
         if let Some((_, node)) = root {
             self.publish(node);
         }
-        Ok(ObjectRef {
+        let made = ObjectRef {
             heap: self.clone(),
             off,
             generation: block.generation,
             kind,
-        })
+        };
+        // After the object is whole: it may be the one that a collection is due for.
+        self.made_one(local);
+        Ok(made)
     }
 
     // ---- handles ---------------------------------------------------------------------------
@@ -347,10 +372,15 @@ impl<H: Host> Heap<H> {
         Ok(Cell::block(Tag::Object, object.off, object.generation))
     }
 
-    /// One cell less leads to the object at `off`.
-    pub(crate) fn lower_edge(&self, off: u64, doomed: &mut Doomed) -> Result<()> {
+    /// One cell less leads to the object of `cell`.
+    pub(crate) fn lower_edge(&self, cell: Cell, doomed: &mut Doomed) -> Result<()> {
+        let off = cell.offset();
         let chunk = self.chunk_of(off)?;
-        if self.chunk(chunk).class != 0 || self.word(off).state() != Some(State::Live) {
+        let word = self.word(off);
+        if self.chunk(chunk).class != 0
+            || word.state() != Some(State::Live)
+            || word.generation() & 0xf_ffff != cell.generation20()
+        {
             return Err(Error::corrupt(off, "an edge to what is no object"));
         }
         let mut refs = self.get(off + O_REFS);
@@ -433,6 +463,7 @@ impl<H: Host> Heap<H> {
             );
         }
         let generation = self.word(off).generation();
+        self.unmade_one(local);
         // The lock goes with the block: the next user of the header zeroes it.
         self.free(local, BlockRef { off, generation });
         self.host().section("");

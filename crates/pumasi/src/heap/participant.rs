@@ -23,6 +23,7 @@ use core::sync::atomic::Ordering;
 
 use crate::error::{Error, Result};
 use crate::heap::alloc::Allocator;
+use crate::heap::collect::Due;
 use crate::heap::layout::{
     KEPT, MAX_PARTICIPANTS, OWNER, P_CLAIM, P_PEAK, P_STACK, P_START, P_STATUS, PARTICIPANT_SIZE,
     PARTICIPANTS, token,
@@ -173,6 +174,7 @@ impl<H: Host> Heap<H> {
             allocator: SpinLock::new(Allocator::default()),
             handles: SpinLock::new(handles),
             pins: SpinLock::default(),
+            due: Due::default(),
         }));
         let raw = ptr::from_ref(local).cast_mut();
         self.host().private().store(raw.cast(), Ordering::Release);

@@ -81,10 +81,20 @@ impl<'h, H: Host> Prepared<'h, H> {
         })
     }
 
-    /// The value is stored now: nothing is left to give back.
+    /// The value is stored now, and the lock of its container still held: nothing is left to
+    /// give back but the handles of what it leads to (GC-2).
     #[inline(always)]
     pub(crate) fn stored(&mut self) {
+        if self.cell.may_lead() {
+            self.let_go();
+        }
         self.cell = Cell::NONE;
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn let_go(&self) {
+        self.heap.let_go(self.heap.leads_to(self.cell));
     }
 }
 
@@ -102,8 +112,9 @@ impl<H: Host> Heap<H> {
     fn discard(&self, cell: Cell, generation: u64) {
         let Ok(local) = self.local() else { return };
         let mut doomed = Doomed::new();
+        let held = self.leads_to(cell);
         if cell.tag() == Tag::Object {
-            let _ = self.lower_edge(cell.offset(), &mut doomed);
+            let _ = self.lower_edge(cell, &mut doomed);
         } else {
             let block = BlockRef {
                 off: cell.offset(),
@@ -112,7 +123,31 @@ impl<H: Host> Heap<H> {
             self.drop_edges(block.off, &mut doomed);
             self.free_pending(local, block);
         }
+        self.let_go(held);
         self.destroy_all(local, doomed);
+    }
+
+    /// The objects that a value of ours, not stored yet or just stored, leads to: while it is on
+    /// its way this process has a handle of each for it (GC-2).
+    fn leads_to(&self, cell: Cell) -> Vec<Cell> {
+        match cell.tag() {
+            Tag::Object => vec![cell],
+            Tag::Pickle => self.edges_of(cell.offset()),
+            _ => Vec::new(),
+        }
+    }
+
+    fn let_go(&self, objects: Vec<Cell>) {
+        for off in objects.into_iter().map(Cell::offset) {
+            self.drop_handle(off, self.word(off).generation());
+        }
+    }
+
+    /// An edge to an object, and a handle for as long as it is on its way (GC-2).
+    fn lead_to(&self, local: &Local, object: &ObjectRef<H>) -> Result<Cell> {
+        let cell = self.raise_edge(object)?;
+        self.add_handle(local, object.offset(), object.generation());
+        Ok(cell)
     }
 
     /// A string (UTF-8), bytes, an integer's bytes, an encoded tuple or a pickle.
@@ -176,7 +211,7 @@ impl<H: Host> Heap<H> {
     /// [`Error::WrongHeap`] for an object of another heap.
     pub fn prepare_object(&self, object: &ObjectRef<H>) -> Result<Prepared<'_, H>> {
         self.own(object)?;
-        let cell = self.raise_edge(object)?;
+        let cell = self.lead_to(self.local()?, object)?;
         Ok(Prepared {
             heap: self,
             cell,
@@ -239,7 +274,7 @@ impl<H: Host> Heap<H> {
             host.store64(off + B_META, (form << 48) | len, Ordering::Relaxed);
             for (i, object) in objects.iter().enumerate() {
                 let i = i as u64;
-                let cell = self.raise_edge(object)?;
+                let cell = self.lead_to(local, object)?;
                 host.store64(at + 8 + i * 8, cell.bits(), Ordering::Relaxed);
                 host.store64(at, i + 1, Ordering::Relaxed);
             }
@@ -297,7 +332,7 @@ impl<H: Host> Heap<H> {
             if cell.tag() == Tag::Object {
                 // Emptied before it is lowered: a kill leaves the count too high (HEAP-4).
                 self.host().store64(at, 0, Ordering::Release);
-                let _ = self.lower_edge(cell.offset(), doomed);
+                let _ = self.lower_edge(cell, doomed);
             }
         }
     }

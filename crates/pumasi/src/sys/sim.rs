@@ -46,7 +46,13 @@ pub struct Sim {
     section: Mutex<&'static str>,
     done: AtomicU64,
     held_back: Mutex<HeldBack>,
+    /// Accesses until `interruption`; `u64::MAX` while there is none.
+    interrupted_in: AtomicU64,
+    interruption: Mutex<Option<Interruption>>,
 }
+
+/// What others do in the middle of a process's operation.
+type Interruption = Box<dyn FnOnce() + Send>;
 
 /// A store out of order: see [`Sim::hold_back`].
 #[derive(Default)]
@@ -116,6 +122,8 @@ impl Sim {
             section: Mutex::new(""),
             done: AtomicU64::new(0),
             held_back: Mutex::new(HeldBack::default()),
+            interrupted_in: AtomicU64::new(u64::MAX),
+            interruption: Mutex::new(None),
         }
     }
 
@@ -141,6 +149,41 @@ impl Sim {
             by,
             store: None,
         };
+    }
+
+    /// Has something happen between this process's accesses to the memory: before its `nth` load
+    /// or store of a word from now, counted from 0, `f` is run, which plays other processes.
+    pub fn interrupt_at(&self, nth: u64, f: impl FnOnce() + Send + 'static) {
+        *self
+            .interruption
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(Box::new(f));
+        self.interrupted_in.store(nth, Ordering::Relaxed);
+    }
+
+    /// Whether what was to happen in between has not happened; then it will not.
+    pub fn was_not_interrupted(&self) -> bool {
+        self.interrupted_in.swap(u64::MAX, Ordering::Relaxed) != u64::MAX
+    }
+
+    #[inline]
+    fn access(&self) {
+        let left = self.interrupted_in.load(Ordering::Relaxed);
+        if left == u64::MAX {
+            return;
+        }
+        self.interrupted_in
+            .store(left.wrapping_sub(1), Ordering::Relaxed);
+        if left == 0 {
+            let interruption = self
+                .interruption
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if let Some(interruption) = interruption {
+                interruption();
+            }
+        }
     }
 
     /// Stores done so far by this process.
@@ -176,6 +219,7 @@ impl Sim {
 
     /// Whether a store may happen; stops the process when its time has come.
     fn step(&self) -> bool {
+        self.access();
         if self.inert.load(Ordering::Relaxed) {
             return false;
         }
@@ -234,6 +278,7 @@ impl Host for Sim {
         self.mem.size()
     }
     fn load32(&self, off: u64, order: Ordering) -> u32 {
+        self.access();
         self.mem.word32(off).load(order)
     }
     fn store32(&self, off: u64, value: u32, order: Ordering) {
@@ -260,6 +305,7 @@ impl Host for Sim {
         }
     }
     fn load64(&self, off: u64, order: Ordering) -> u64 {
+        self.access();
         self.mem.word64(off).load(order)
     }
     fn store64(&self, off: u64, value: u64, order: Ordering) {

@@ -7,6 +7,7 @@
 //! j, with a first recoverer that dies at its j-th store (on a copy of the memory). The tests try
 //! a part of these j, a different one for each k; with `PUMASI_SOAK=1` all of them.
 
+mod collector;
 mod dicts;
 mod lists;
 mod objects;
@@ -42,7 +43,7 @@ struct Case {
     act: fn(&Heap<Sim>, &Objects),
     found: Found,
     /// Stores or removes references between objects, so that a kill may leave an object that
-    /// only a collector would find (HEAP-4).
+    /// only the collector finds (HEAP-4).
     nests: bool,
 }
 
@@ -256,11 +257,15 @@ fn leaks(case: &Case, stage: Stage) -> Option<String> {
         survivor, objects, ..
     } = stage;
     drop(objects);
-    let report = survivor.check();
-    if report.live > 0 && !case.nests {
-        return Some(format!("leaked: {report:#?}"));
+    if case.nests {
+        survivor.collect().unwrap();
     }
-    None
+    left(&survivor)
+}
+
+fn left(heap: &Heap<Sim>) -> Option<String> {
+    let report = heap.check();
+    (report.live > 0 || !report.errors.is_empty()).then(|| format!("leaked: {report:#?}"))
 }
 
 #[derive(Default)]
@@ -336,6 +341,18 @@ fn explore_recovery(case: &Case, stage: &Stage, k: u64, allowed: &[Vec<String>])
                 case.name
             );
         }
+        if case.nests {
+            // With the survivor everybody is dead but the second recoverer: nothing may stay.
+            sibling(&first, 1).host().die();
+            second.recover();
+            second.collect().unwrap();
+            if let Some(text) = left(&second) {
+                panic!(
+                    "{}: stopped at store {k}, its recovery at store {j}: {text}",
+                    case.name
+                );
+            }
+        }
     }
     unreachable!("recovery ends")
 }
@@ -407,6 +424,15 @@ fn dict_operations_survive_a_death_at_every_store() {
 fn objects_come_and_go_with_a_death_at_every_store() {
     let tally = explore_all(objects::cases());
     assert_sections(&tally, &["destroy", "list.get"]);
+}
+
+#[test]
+fn a_collection_survives_a_death_at_every_store() {
+    let tally = explore_all(collector::cases());
+    assert_sections(
+        &tally,
+        &["collect", "collect.empty", "collect.write_off", "destroy"],
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! List and Dict against plain models: random sequences of operations, every result compared,
 //! and the heap's own check after each sequence.
 
+mod graphs;
 #[path = "../support/mod.rs"]
 mod support;
 
