@@ -10,7 +10,8 @@
 //! - `object`: headers of shared objects, handles and in-edges, destruction.
 //! - `node`: the blocks that containers are built of, as far as destruction must walk them;
 //!   `walk`: all that their cells lead to.
-//! - [`collect`]: what only leads to itself, and what a kill left counted too high, comes back.
+//! - [`collect`]: what only leads to itself, and what a kill left counted too high, comes back;
+//!   `mark`: how it is found.
 //! - [`value`]: bringing values in; [`fetch`]: and out.
 //! - [`codec`]: how tuples and keys are written down.
 //! - `shareable`: which Rust types may lie in shared memory as they are.
@@ -33,6 +34,7 @@ pub(crate) mod held;
 pub mod layout;
 pub(crate) mod lock;
 pub(crate) mod log;
+pub(crate) mod mark;
 pub(crate) mod node;
 pub mod object;
 pub(crate) mod observe;
