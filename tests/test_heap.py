@@ -1,5 +1,6 @@
 """The heap as a whole: what nothing reaches any more comes back, also in circles and after kills."""
 
+import contextlib
 import os
 import random
 import signal
@@ -75,13 +76,12 @@ def change_a_graph(started: Any, root: Any, seed: int) -> None:
     started.set()
     while True:
         key, other = (str(dice.randrange(6)) for _ in range(2))
-        try:
-            match_one(dice, root, key, other)
-        except (KeyError, TypeError, AttributeError):
-            pass  # somebody else was there first
+        # What was there a moment ago may be gone: somebody else was first.
+        with contextlib.suppress(KeyError, TypeError, AttributeError):
+            change_one(dice, root, key, other)
 
 
-def match_one(dice: random.Random, root: Any, key: str, other: str) -> None:
+def change_one(dice: random.Random, root: Any, key: str, other: str) -> None:
     what = dice.randrange(7)
     if what == 0:
         root[key] = {"number": dice.random(), "list": [key] * dice.randrange(40)}
@@ -133,8 +133,7 @@ def test_nothing_reachable_is_lost_and_nothing_else_kept_while_workers_are_kille
             os.kill(worker.pid, signal.SIGKILL)
             worker.join(60)
             worker.close()
-        pumasi.heap.recover()
-        pumasi.heap.collect()
+        del started, worker, workers
         # Everything that can be reached can be read, and there is nothing more.
         reached = sum(1 for _ in walk(root, set()))
         assert helpers.objects() - before == reached
