@@ -1,4 +1,4 @@
-"""The heap as a whole: what nothing reaches any more comes back, also in circles and after kills."""
+"""The heap as a whole: what nothing reaches comes back, also in circles and after kills."""
 
 import contextlib
 import os
