@@ -80,6 +80,7 @@ __all__ = [
     "WrongHeap",
     "active_children",
     "allow_connection_pickling",
+    "bench",
     "cpu_count",
     "current_process",
     "freeze_support",
@@ -176,10 +177,13 @@ if TYPE_CHECKING:
     from . import spawn as spawn
     from . import synchronize as synchronize
     from . import util as util
+    from .measure import bench as bench
 else:
 
     def __getattr__(name):
         """Import a submodule when it is first asked for."""
+        if name == "bench":
+            return _importlib.import_module(f"{__name__}.measure").bench
         if name in _SUBMODULES:
             return _importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

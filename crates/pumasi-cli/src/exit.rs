@@ -8,7 +8,7 @@ use std::io;
 pub enum Exit {
     /// Everything went well; also when the reader of the output closed the pipe.
     Success,
-    /// A program of the tour gave a wrong result, or none.
+    /// A program of the tour gave a wrong result, or none; a measured function failed.
     Wrong,
     /// The command line was not understood.
     Usage,

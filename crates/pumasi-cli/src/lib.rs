@@ -7,6 +7,7 @@
 #![deny(unsafe_code)]
 
 mod args;
+mod bench;
 mod cmd;
 mod embedding;
 mod exit;
@@ -14,6 +15,7 @@ mod language;
 mod output;
 mod tour;
 
+pub use bench::render as render_bench;
 pub use embedding::Embedding;
 pub use exit::Exit;
 
@@ -38,8 +40,8 @@ fn task() -> i32 {
 /// `args` are the arguments with the program's own name first, as in [`std::env::args_os`];
 /// `embedding` says what this process is: the program itself, or a Python which loaded it.
 ///
-/// Blocks until the command is done. While `tour` runs, SIGINT and SIGTERM end the programs it has
-/// started, and then the command.
+/// Blocks until the command is done. While `tour` or `bench` runs, SIGINT and SIGTERM end the programs
+/// it has started, and then the command.
 pub fn run(args: impl IntoIterator<Item = OsString>, embedding: Embedding) -> i32 {
     let args: Vec<OsString> = args.into_iter().collect();
     if args.get(1).is_some_and(|first| first == TASK) {
@@ -50,6 +52,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, embedding: Embedding) -> i3
         Err(told) => return told.code(),
     };
     let done = match &args.command {
+        args::Command::Bench(bench) => cmd::bench::run(bench, args.language(), &embedding),
         args::Command::Tour(tour) => cmd::tour::run(tour, args.language(), &embedding),
         args::Command::TourProgram(program) => cmd::tour_program::run(program, &embedding),
     };

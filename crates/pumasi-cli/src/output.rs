@@ -46,6 +46,22 @@ impl Output {
     }
 }
 
+impl Output<Vec<u8>> {
+    /// An output that is kept, for lines of so many columns.
+    pub(crate) fn to_memory(width: usize) -> Self {
+        Self {
+            writer: Vec::new(),
+            width,
+            terminal: true,
+        }
+    }
+
+    /// What was printed.
+    pub(crate) fn into_text(self) -> String {
+        String::from_utf8_lossy(&self.writer).into_owned()
+    }
+}
+
 impl<W: Write> Output<W> {
     /// One line as it is, however long.
     pub(crate) fn line(&mut self, text: &str) -> io::Result<()> {

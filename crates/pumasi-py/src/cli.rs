@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 
 use pumasi_cli::Embedding;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
 /// Run the command line with these arguments, the program's name first; return its exit code.
@@ -26,4 +27,13 @@ pub fn cli_main(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<i32> {
     );
     pumasi::sync::wait_by_default(true);
     Ok(py.detach(|| pumasi_cli::run(arguments, embedding)))
+}
+
+/// Return a report of `pumasi.bench` as the command line shows it, of its JSON.
+///
+/// `form` is "text" or "html", `language` "en" or "ko".
+#[pyfunction]
+#[pyo3(signature = (report, form, language, /))]
+pub fn render_bench(report: &str, form: &str, language: &str) -> PyResult<String> {
+    pumasi_cli::render_bench(report, form, language).map_err(PyValueError::new_err)
 }

@@ -45,7 +45,7 @@ mod _core {
     #[pymodule_export]
     use super::block::{Block, Gate};
     #[pymodule_export]
-    use super::cli::cli_main;
+    use super::cli::{cli_main, render_bench};
     #[pymodule_export]
     use super::dict::{Dict, DictBase, ManagedDict};
     #[pymodule_export]

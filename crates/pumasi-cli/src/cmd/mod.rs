@@ -1,4 +1,5 @@
 //! The commands, one file each.
 
+pub(crate) mod bench;
 pub(crate) mod tour;
 pub(crate) mod tour_program;

@@ -6,7 +6,7 @@
 //! its number. What it prints goes to anonymous files, which cannot fill up or stay open as pipes do.
 
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, BufRead, Read, Seek};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Arc;
@@ -143,7 +143,7 @@ pub(crate) fn run(
         .stderr(stderr.try_clone()?);
     let started = Instant::now();
     let child = command.process_group(0).spawn()?;
-    let (status, cut_short) = watch(child, started + patience, signals)?;
+    let (status, cut_short) = watch(child, Some(started + patience), signals, &mut || {})?;
     let seconds = started.elapsed().as_secs_f64();
     match cut_short {
         Some(CutShort::Signal(number)) => Err(Failure::Signal(number)),
@@ -156,6 +156,44 @@ pub(crate) fn run(
     }
 }
 
+/// Runs a command to its end, and hands on each line that it prints as it comes.
+///
+/// # Errors
+///
+/// As [`run`], but there is no limit to its time: it has one of its own.
+pub(crate) fn stream(
+    command: &mut Command,
+    signals: &Signals,
+    mut line: impl FnMut(&str),
+) -> Result<(), Failure> {
+    let mut stderr = anonymous_file("stderr")?;
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(stderr.try_clone()?);
+    let mut child = command.process_group(0).spawn()?;
+    let stdout = child.stdout.take();
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let reader = std::thread::spawn(move || {
+        let lines = stdout.map(|stdout| io::BufReader::new(stdout).lines());
+        for line in lines.into_iter().flatten().map_while(Result::ok) {
+            if sender.send(line).is_err() {
+                break;
+            }
+        }
+    });
+    let mut hand_on = || receiver.try_iter().for_each(|found| line(&found));
+    let (status, cut_short) = watch(child, None, signals, &mut hand_on)?;
+    // Nobody is left who could write to the pipe, so the reader comes to its end.
+    let _ = reader.join();
+    hand_on();
+    match cut_short {
+        Some(CutShort::Signal(number)) => Err(Failure::Signal(number)),
+        None if status.success() => Ok(()),
+        _ => Err(Failure::Ended(status, last_words(&contents(&mut stderr)?))),
+    }
+}
+
 /// Why the watchdog did not wait any longer.
 enum CutShort {
     Deadline,
@@ -165,8 +203,9 @@ enum CutShort {
 /// Waits for the child, then kills what is left of its group, then reaps it.
 fn watch(
     mut child: Child,
-    deadline: Instant,
+    deadline: Option<Instant>,
     signals: &Signals,
+    look: &mut dyn FnMut(),
 ) -> Result<(ExitStatus, Option<CutShort>), Failure> {
     let pid = Pid::from_child(&child);
     let cut_short = loop {
@@ -176,9 +215,10 @@ fn watch(
         if let Some(number) = signals.received() {
             break Some(CutShort::Signal(number));
         }
-        if Instant::now() >= deadline {
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             break Some(CutShort::Deadline);
         }
+        look();
         std::thread::sleep(LOOK_EVERY);
     };
     // An empty group is an error here, and the best case.

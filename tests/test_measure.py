@@ -1,0 +1,233 @@
+"""`pumasi.bench` and `pumasi bench` on real work: what binds it, what to use, and what goes wrong.
+
+No assertion is about a time.  The verdicts rest on what threads and processes do, which is the same
+on a busy machine.
+"""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import measured_work
+import pumasi
+from pumasi.measure import MeasureError, Report
+
+HERE = Path(__file__).resolve().parent
+
+
+def bench(function: Any, inputs: Any, budget: float = 1.5, **options: Any) -> Report:
+    """Measure with two workers and little effort."""
+    options.setdefault("workers", [2])
+    return pumasi.bench(function, inputs, budget=budget, **options)
+
+
+def codes(report: Report) -> list[str]:
+    return [verdict.code for verdict in report.verdicts]
+
+
+def variants(report: Report) -> dict[str, Any]:
+    return {variant["name"]: variant for variant in report.to_dict()["variants"]}
+
+
+def test_pure_python_is_bound_by_the_interpreters_lock() -> None:
+    report = bench(measured_work.computes, [150_000] * 12)
+    assert codes(report)[0] == "gil"
+    assert report.advice.use == "processes"
+    assert report.advice.worth_it
+    serial = variants(report)["serial"]
+    assert serial["gil_held"] > 0.8
+    assert serial["speedup"]["median"] == 1
+    assert sum(serial["breakdown"].values()) == pytest.approx(1)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="needs NumPy")
+def test_numpy_lets_go_of_the_lock() -> None:
+    report = bench(measured_work.on_arrays, [300_000] * 8, arguments=["pickled"])
+    assert codes(report)[0] == "releases-gil"
+    assert report.advice.use == "threads"
+
+
+@pytest.mark.parametrize("function", [measured_work.sleeps, measured_work.listens])
+def test_waiting_is_for_threads(function: Any) -> None:
+    report = bench(function, [0.008] * 16, workers=None, kinds=["threads"])
+    assert codes(report) == ["waiting"]
+    assert (report.advice.use, report.advice.workers) == ("threads", 8)
+    told = variants(report)["threads 8"]["breakdown"]
+    assert told["sleep" if function is measured_work.sleeps else "io"] > 0.4
+
+
+def test_a_lock_is_found_and_nothing_advised_against_it() -> None:
+    report = bench(measured_work.holds_a_lock, [0.006] * 12)
+    assert codes(report)[0] == "lock"
+    assert not report.advice.worth_it
+    assert any(variant["lock_waits"] > 0 for variant in variants(report).values())
+
+
+def test_what_is_too_small_is_not_worth_it() -> None:
+    report = bench(measured_work.tiny, range(10), budget=1.0)
+    assert codes(report)[0] == "too-small"
+    assert (report.advice.use, report.advice.worth_it) == ("serial", False)
+    assert all(each["at_least"] for each in report.to_dict()["break_even"])
+
+
+def test_every_start_method_and_every_way_of_arguments() -> None:
+    report = bench(
+        measured_work.computes,
+        [2000] * 4,
+        budget=30,
+        precision=10,
+        kinds=["processes"],
+        start_methods=["fork", "spawn", "forkserver"],
+    )
+    found = variants(report)
+    for method in ("fork", "spawn", "forkserver"):
+        pickled = found[f"processes 2 ({method}, pickled)"]
+        assert pickled["bytes_copied"] > 4 * 2
+        assert pickled["start_up_seconds"]["median"] > 0
+        assert pickled["memory_bytes"] > 1_000_000
+        native = found[f"processes 2 ({method}, native)"]
+        assert native["bytes_copied"] == 0
+        assert native["placed_bytes"] > 0
+        assert len(native["runs"]) >= 6
+    assert report.to_dict()["left_out"] == []
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def test_a_function_of_this_very_program() -> None:
+    offset = 5
+    report = bench(lambda n: square(n) + offset, [1, 2], budget=0.5, start_methods=["spawn"])
+    reasons = {each["code"] for each in report.to_dict()["left_out"]}
+    assert "function-not-picklable" in reasons
+    # Forked processes have it as it is.
+    report = bench(lambda n: square(n) + offset, [1, 2], budget=0.5, kinds=["processes"])
+    assert "processes 2 (fork, pickled)" in variants(report)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="needs NumPy")
+def test_arrays_in_shared_memory_are_not_copied() -> None:
+    import numpy
+
+    arrays = [numpy.arange(50_000) + i for i in range(4)]
+    report = bench(numpy.sum, arrays, budget=1.0, kinds=["processes"])
+    found = variants(report)
+    assert found["processes 2 (fork, pickled)"]["bytes_copied"] > 4 * 400_000
+    assert found["processes 2 (fork, shared)"]["bytes_copied"] == 0
+    assert report.to_dict()["warnings"] == []
+
+
+def test_functions_of_nothing_and_of_several() -> None:
+    assert bench(list, None, budget=0.3, items=3).to_dict()["items"] == 3
+    report = bench(divmod, [(7, 3), (9, 4)], budget=0.3, star=True)
+    assert report.to_dict()["warnings"] == []
+
+
+def test_what_is_not_deterministic_is_said() -> None:
+    report = bench(measured_work.counts_its_calls, [1, 2], budget=0.5)
+    warning = report.to_dict()["warnings"][0]
+    assert warning["code"] == "not-deterministic"
+    assert "0, 2" in warning["detail"]
+
+
+def test_results_that_cannot_be_pickled_rule_processes_out() -> None:
+    report = bench(measured_work.makes_a_function, [1, 2], budget=0.5)
+    reasons = {each["name"]: each["code"] for each in report.to_dict()["left_out"]}
+    assert reasons["processes 2 (fork, pickled)"] == "result-not-picklable"
+    assert "threads 2" in variants(report)
+
+
+@pytest.mark.parametrize(
+    ("function", "code", "words"),
+    [
+        (measured_work.fails, "failed", "input 3: ValueError: three is one too many"),
+        (measured_work.ends_the_process, "died", "exit code 7"),
+        (measured_work.never_ends, "too-slow", "had not ended after 0.5 s"),
+    ],
+)
+def test_what_goes_wrong_is_said_in_a_sentence(function: Any, code: str, words: str) -> None:
+    with pytest.raises(MeasureError, match=words) as caught:
+        bench(function, [1, 2, 3], budget=0.5)
+    assert caught.value.code == code
+
+
+def test_nonsense_is_refused() -> None:
+    for options in ({"kinds": ["fibres"]}, {"workers": [0]}, {"budget": 0}):
+        with pytest.raises(MeasureError):
+            pumasi.bench(len, ["x"], **options)  # type: ignore[arg-type]
+    with pytest.raises(MeasureError, match="no inputs"):
+        pumasi.bench(len, [])
+    with pytest.raises(MeasureError, match="cannot be called"):
+        pumasi.bench(3, [1])  # type: ignore[arg-type]
+
+
+def command(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "pumasi", "bench", *words],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+        cwd=HERE,
+    )
+
+
+def test_the_command_measures_a_script(tmp_path: Path) -> None:
+    script = tmp_path / "my_work.py"
+    script.write_text("def work(n):\n    print('noise')\n    return sum(range(n))\n")
+    page = tmp_path / "report.html"
+    words = ["--func", "work", "--args", "10", "-20", "30", "--workers", "1,2", "--budget", "1.5"]
+    done = command(str(script), *words, "--json", "--html", str(page), "--start-methods", "spawn")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    report = json.loads(done.stdout)
+    assert report["items"] == 3
+    assert "processes 2 (spawn, pickled)" in {each["name"] for each in report["variants"]}
+    assert report["sentences"][0].startswith("Not worth it")
+    text = page.read_text(encoding="utf-8")
+    assert text.count("<svg") == 3
+    # Nothing is loaded from elsewhere.
+    assert "http" not in text.replace("http://www.w3.org", "")
+    assert "src=" not in text
+
+
+@pytest.mark.parametrize(("language", "words"), [("en", "Not worth it"), ("ko", "가치가 없습니다")])
+def test_the_command_speaks_both_languages(language: str, words: str) -> None:
+    target = ["measured_work:tiny", "--inputs", "range(5)", "--budget", "0.7"]
+    done = command(*target, "--lang", language, "--workers", "2")
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    assert words in done.stdout
+    assert "#" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["no_such_module:f"], 3, "no module named 'no_such_module'"),
+        (["measured_work:nothing"], 3, "it has: computes"),
+        (["measured_work:not_a_function"], 3, "is not a function"),
+        (["measured_work"], 2, "names no function"),
+        (["no_such_script.py", "--func", "f"], 3, "there is no file"),
+        (["measured_work:tiny", "--inputs", "1 / 0"], 2, "ZeroDivisionError"),
+        (["measured_work:fails", "--args", "3"], 1, "three is one too many"),
+    ],
+)
+def test_the_command_says_what_is_wrong(words: list[str], code: int, said: str) -> None:
+    done = command(*words)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+
+
+def test_the_page_in_korean() -> None:
+    report = bench(measured_work.tiny, [1, 2], budget=0.4)
+    assert "작업자" in report.to_html("ko")
+    assert "Not worth it" in str(report)
+    with pytest.raises(ValueError, match="not a language"):
+        report.to_text("xx")
