@@ -7,10 +7,10 @@ import statistics
 import pytest
 
 from pumasi.measure import intervals, scaling, verdicts
-from pumasi.measure.host import Pass
 from pumasi.measure.hosts import Host, Probe
 from pumasi.measure.session import Measured, Options
 from pumasi.measure.variants import Variant, worker_counts
+from pumasi.measure.ways import Pass
 from pumasi.measure.work import Work, chunks, natively_stored
 from pumasi.measure.worker import Spent
 

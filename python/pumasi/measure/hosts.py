@@ -10,8 +10,8 @@ from typing import Any
 
 from .. import context
 from . import host, system
-from .host import Pass
 from .variants import PROCESSES, Variant
+from .ways import Pass
 from .work import MeasureError, Work
 from .worker import Failure
 

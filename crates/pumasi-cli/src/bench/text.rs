@@ -220,9 +220,9 @@ mod tests {
 
     #[test]
     fn bars_have_eighths_on_terminals_only() {
-        assert_eq!(bar(0.5, true), "█".repeat(8));
-        assert_eq!(bar(0.03125, true), "▌");
-        assert_eq!(bar(0.03125, false), "#");
+        assert_eq!(bar(0.5, true), "█".repeat(BAR / 2));
+        assert_eq!(bar(0.025, true), "▌");
+        assert_eq!(bar(0.025, false), "#");
         assert_eq!(bar(7.0, false).len(), BAR);
     }
 }
