@@ -2,10 +2,10 @@
 
 ``pumasi.bench(f, inputs)`` is the way in; ``pumasi bench module:function`` is the same from the
 command line.  From low to high: ``intervals`` and ``scaling`` are the statistics, ``system`` asks
-Linux, ``work`` and ``variants`` say what is measured and how, ``worker``, ``ways``, ``pooled`` and
-``host`` run inside the measured processes, ``hosts`` and ``session`` command them, ``verdicts`` says
-what the numbers mean, and ``report`` is what comes out.  How it is rendered, and its sentences in two languages, are
-the command line's.
+Linux, ``work`` and ``variants`` say what is measured and how, ``worker``, ``ways``, ``pooled``
+and ``host`` run inside the measured processes, ``hosts`` and ``session`` command them,
+``verdicts`` says what the numbers mean, and ``report`` is what comes out.  How it is rendered,
+and its sentences in two languages, are the command line's.
 """
 
 from __future__ import annotations
