@@ -229,15 +229,15 @@ const STYLE: &str = "
 --card:#1d2229;--good:#4cc9a0;--f0:#56b4e9;--f1:#ff8c42;--f2:#2fc79a;--f3:#dd8fc9;--f4:#e6c229;--f5:#8fb5f0;--idle:#2a3038}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--back);color:var(--text);font:16px/1.5 system-ui,'Noto Sans KR',sans-serif}
-main{max-width:62rem;margin:0 auto;padding:1.5rem}
+main{max-width:68rem;margin:0 auto;padding:1.5rem}
 h1{font-size:1.5rem;margin:0 0 .3rem;overflow-wrap:anywhere}h2{font-size:1.1rem;margin:1.6rem 0 .5rem}
 .quiet,figcaption,small{color:var(--quiet);font-size:.85rem}
 .advice{background:var(--card);border-left:4px solid var(--quiet);padding:.8rem 1.2rem;margin:1.2rem 0}
 .advice.pays{border-color:var(--good)}.advice p{font-size:1.15rem;font-weight:600;margin:.2rem 0}
 .advice ul{margin:.4rem 0;padding-left:1.2rem}
 .table{overflow-x:auto}
-table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.9rem}
-th,td{padding:.35rem .6rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
+table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.86rem}
+th,td{padding:.35rem .45rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 th[scope=row],th:first-child{text-align:left}thead th{color:var(--quiet);font-weight:500}
 td small{display:block}.chosen th,.chosen td{background:var(--card);font-weight:600}
 figure{margin:1.6rem 0;break-inside:avoid}svg{width:100%;height:auto;display:block}
