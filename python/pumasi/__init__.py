@@ -59,12 +59,14 @@ __all__ = [
     "Event",
     "HeapGone",
     "JoinableQueue",
+    "LifoQueue",
     "List",
     "Lock",
     "Manager",
     "OwnerDiedWarning",
     "Pipe",
     "Pool",
+    "PriorityQueue",
     "Process",
     "ProcessError",
     "PumasiError",
@@ -106,10 +108,12 @@ BoundedSemaphore = _default.BoundedSemaphore
 Condition = _default.Condition
 Event = _default.Event
 JoinableQueue = _default.JoinableQueue
+LifoQueue = _default.LifoQueue
 Lock = _default.Lock
 Manager = _default.Manager
 Pipe = _default.Pipe
 Pool = _default.Pool
+PriorityQueue = _default.PriorityQueue
 Queue = _default.Queue
 RLock = _default.RLock
 RawArray = _default.RawArray

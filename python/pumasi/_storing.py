@@ -46,12 +46,13 @@ def _look_for_once_only_types() -> None:
 
 
 class _Pickler(pickle.Pickler):
-    def __init__(self, file: io.BytesIO, buffer_callback: Callable[[Any], Any]) -> None:
+    def __init__(
+        self, file: io.BytesIO, buffer_callback: Callable[[Any], Any], refused: _Reducers
+    ) -> None:
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
-        _look_for_once_only_types()
         registered: _Reducers = ForkingPickler._extra_reducers  # type: ignore[attr-defined]
         copyable: _Reducers = copyreg.dispatch_table
-        self.dispatch_table = ChainMap(_refused, registered, copyable)
+        self.dispatch_table = ChainMap(refused, registered, copyable)
 
 
 class _ProxyPickler(_Pickler):
@@ -86,8 +87,22 @@ def _keep_at_server(managers: Any, proxy: Any) -> None:
     _kept.add(name)
 
 
-def dumps(value: object) -> tuple[memoryview, list[memoryview]]:
+_Pickled = tuple[memoryview, list[memoryview]]
+
+
+def dumps(value: object) -> _Pickled:
     """Return the pickle of a value, and the large buffers that belong to it."""
+    _look_for_once_only_types()
+    pickler = _ProxyPickler if "multiprocessing.managers" in sys.modules else _Pickler
+    return _dumps(value, pickler, _refused)
+
+
+def dumps_to_send(value: object) -> _Pickled:
+    """Return the same for a value which is received once, so that any object may be in it."""
+    return _dumps(value, _Pickler, {})
+
+
+def _dumps(value: object, pickler: type[_Pickler], refused: _Reducers) -> _Pickled:
     file = io.BytesIO()
     buffers: list[memoryview] = []
 
@@ -101,6 +116,5 @@ def dumps(value: object) -> tuple[memoryview, list[memoryview]]:
         buffers.append(raw)
         return False
 
-    pickler = _ProxyPickler if "multiprocessing.managers" in sys.modules else _Pickler
-    pickler(file, keep_aside).dump(value)
+    pickler(file, keep_aside, refused).dump(value)
     return file.getbuffer(), buffers

@@ -3,7 +3,7 @@
 Each context here subclasses the standard library's of the same name. Starting, joining and
 signalling processes, the exceptions, the loggers and the chosen start method are therefore the
 standard library's: `set_start_method` of either package is the same act. Locks, events, typed
-values, managers are pumasi's. Queues, pools, pipes, conditions and barriers are the standard
+values, queues, managers are pumasi's. Pools, pipes, conditions and barriers are the standard
 library's, and so are the locks inside them.
 """
 
@@ -29,11 +29,11 @@ from . import _core, _lifecycle
 # Known to type checkers by its name; the module `typing` is a third of what importing us costs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from multiprocessing import pool, queues
+    from multiprocessing import pool
     from multiprocessing.synchronize import Barrier, Condition
     from typing import Any, ClassVar
 
-    from . import managers
+    from . import managers, queues
 
 __all__ = [
     "AuthenticationError",
@@ -174,23 +174,35 @@ class BaseContext(_standard.BaseContext):
 
         return Barrier(parties, action, timeout, ctx=self._inner())
 
-    def Queue(self, maxsize: int = 0) -> queues.Queue[Any]:
-        """Return the standard library's queue."""
-        from multiprocessing.queues import Queue
+    def Queue(self, maxsize: int = 0) -> queues.Queue:  # type: ignore[override]
+        """Return a queue of at most `maxsize` items; 0 is any number."""
+        from .queues import Queue
 
-        return Queue(maxsize, ctx=self._inner())
+        return Queue(maxsize, ctx=self.get_context())
 
-    def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue[Any]:
-        """Return the standard library's joinable queue."""
-        from multiprocessing.queues import JoinableQueue
+    def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue:  # type: ignore[override]
+        """Return a queue which knows how many of its items are done with."""
+        from .queues import JoinableQueue
 
-        return JoinableQueue(maxsize, ctx=self._inner())
+        return JoinableQueue(maxsize, ctx=self.get_context())
 
-    def SimpleQueue(self) -> queues.SimpleQueue[Any]:
+    def SimpleQueue(self) -> Any:
         """Return the standard library's simple queue."""
         from multiprocessing.queues import SimpleQueue
 
         return SimpleQueue(ctx=self._inner())
+
+    def LifoQueue(self, maxsize: int = 0) -> queues.LifoQueue:
+        """Return a queue from which the item that was put last is taken first."""
+        from .queues import LifoQueue
+
+        return LifoQueue(maxsize, ctx=self.get_context())
+
+    def PriorityQueue(self, maxsize: int = 0) -> queues.PriorityQueue:
+        """Return a queue from which the least item is taken first."""
+        from .queues import PriorityQueue
+
+        return PriorityQueue(maxsize, ctx=self.get_context())
 
     def Pool(
         self,

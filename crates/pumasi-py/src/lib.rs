@@ -7,6 +7,7 @@
 //! - `heap`, `block`, `reference`: the heap, bytes in it, and what a pickle is made of.
 //! - `locks`, `locked`, `number`, `typed`: locks, `with c.locked()`, Value and Array.
 //! - `list`, `dict`, `views`, `plain`: the containers.
+//! - `queue`: what the package's queues are made of.
 //! - `fast`: short entrances to the methods of the hot path.
 //!
 //! PY-1: no Python object is made, dropped, compared or called while a lock of the heap or of this
@@ -28,6 +29,7 @@ mod locks;
 mod number;
 mod pickles;
 mod plain;
+mod queue;
 mod reference;
 mod stats;
 mod store;
@@ -58,6 +60,10 @@ mod _core {
     use super::locked::Locked;
     #[pymodule_export]
     use super::locks::{BoundedSemaphore, Event, Lock, OwnerDied, RLock, Semaphore};
+    #[pymodule_export]
+    use super::pickles::Received;
+    #[pymodule_export]
+    use super::queue::SharedQueue;
     #[pymodule_export]
     use super::reference::{Reference, dereference};
     #[pymodule_export]

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use crate::errors::{CorruptHeap, OrRaise};
-use crate::{block, dict, list, locks, pickles};
+use crate::{block, dict, list, locks, pickles, queue};
 use pumasi::heap::codec::{Item, Reader};
 
 /// The Python value of a cell, whose block, if it has one, was fetched into `out`.
@@ -58,6 +58,19 @@ impl Scratch {
     #[inline(always)]
     pub fn value_of<'py>(&mut self, py: Python<'py>, cell: Cell) -> PyResult<Bound<'py, PyAny>> {
         self.holds = !cell.is_inline();
+        to_python(py, cell, &mut self.fetch)
+    }
+
+    /// The same for a value that nobody else can reach any more: large buffers in it are left
+    /// where they are.
+    #[inline(always)]
+    pub fn received<'py>(&mut self, py: Python<'py>, cell: Cell) -> PyResult<Bound<'py, PyAny>> {
+        self.holds = !cell.is_inline();
+        if cell.tag() == Tag::Pickle
+            && let Some(pinned) = self.fetch.take_pinned()
+        {
+            return pickles::load_in_place(py, pinned);
+        }
         to_python(py, cell, &mut self.fetch)
     }
 }
@@ -181,6 +194,7 @@ pub fn handle(py: Python<'_>, object: ObjectRef) -> PyResult<Bound<'_, PyAny>> {
             Bound::new(py, locks::BoundedSemaphore::of_object(object)?).map(Bound::into_any)
         }
         Kind::Event => Bound::new(py, locks::Event::of_object(object)?).map(Bound::into_any),
+        Kind::Queue => Bound::new(py, queue::SharedQueue::of_object(object)?).map(Bound::into_any),
         other => Err(PyTypeError::new_err(format!(
             "a shared {} has no Python type",
             other.name()

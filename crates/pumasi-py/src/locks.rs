@@ -151,6 +151,17 @@ pub trait Acquire: Sync {
 
 /// Issues `OwnerDiedWarning` at the caller's line.
 pub fn warn_of(py: Python<'_>, death: Death) -> PyResult<()> {
+    let held = "held this lock: what the lock protects may be half changed";
+    warn(py, death, held)
+}
+
+/// The same for one that died with tasks of a queue.
+pub fn warn_of_tasks(py: Python<'_>, death: Death) -> PyResult<()> {
+    let had = "had tasks of this queue that were not done: they count as done now";
+    warn(py, death, had)
+}
+
+fn warn(py: Python<'_>, death: Death, what: &str) -> PyResult<()> {
     let how = match death.signal {
         Some(signal) => match pumasi::process::signal_name(signal) {
             Some(name) => format!("was ended by {name}"),
@@ -158,10 +169,7 @@ pub fn warn_of(py: Python<'_>, death: Death) -> PyResult<()> {
         },
         None => "died".to_owned(),
     };
-    let message = format!(
-        "process {} {how} while it held this lock: what the lock protects may be half changed",
-        death.pid
-    );
+    let message = format!("process {} {how} while it {what}", death.pid);
     let message = CString::new(message)?;
     PyErr::warn(py, &py.get_type::<OwnerDiedWarning>(), &message, 1)
 }

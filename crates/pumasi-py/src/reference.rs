@@ -18,6 +18,7 @@ use crate::errors::OrRaise;
 use crate::heap;
 use crate::list::ListBase;
 use crate::locks::{BoundedSemaphore, Event, Lock, RLock, Semaphore};
+use crate::queue::SharedQueue;
 
 /// A reference to a shared object, which pickles anywhere.
 ///
@@ -130,7 +131,8 @@ pub fn object_of<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a ObjectRef> {
         BoundedSemaphore,
         Event,
         Block,
-        Gate
+        Gate,
+        SharedQueue
     );
     None
 }

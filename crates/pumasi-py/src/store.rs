@@ -32,6 +32,8 @@ pub enum Nested {
     Share,
     /// A copy of it is stored, as multiprocessing's managers do.
     Copy,
+    /// The same, and what can be received only once may be in it: a queue's items are.
+    Send,
 }
 
 /// Makes a value ready to be stored.
@@ -145,7 +147,7 @@ impl<'h> Storing<'h> {
         } else if let Some(object) = self.shared_object(value)? {
             return heap.prepare_object(&object).or_raise();
         }
-        pickles::prepare(heap, value)
+        pickles::prepare(heap, value, self.nested == Nested::Send)
     }
 
     /// The shared container that stands for `value`, if it is one or becomes one.
@@ -156,7 +158,7 @@ impl<'h> Storing<'h> {
         if let Ok(dict) = value.cast_exact::<Dict>() {
             return Ok(Some(dict.as_super().get().object().clone()));
         }
-        if self.nested == Nested::Copy {
+        if self.nested != Nested::Share {
             return Ok(None);
         }
         if let Ok(list) = value.cast_exact::<PyList>() {

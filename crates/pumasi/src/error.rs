@@ -144,6 +144,12 @@ pub enum Error {
         /// The signal that ended it, where known.
         signal: Option<i32>,
     },
+    /// A queue was closed: nothing can be put any more, and nothing is left in it.
+    #[error("{what}")]
+    Closed {
+        /// The whole message.
+        what: &'static str,
+    },
     /// The operation would have to wait, and the caller said not to.
     #[error("the operation would have to wait")]
     WouldBlock,

@@ -6,6 +6,7 @@ mod key;
 mod leaves;
 mod list;
 mod locked;
+mod queue;
 mod slice;
 mod snapshot;
 mod table;
@@ -15,6 +16,7 @@ pub use buffer::RawBuffer;
 pub use dict::{Number, Part, RawDict};
 pub use key::Key;
 pub use list::RawList;
+pub use queue::{Order, RawQueue, Taken};
 pub use slice::{Slice, Span};
 pub use snapshot::{ItemRef, Snapshot};
 pub use typed::{

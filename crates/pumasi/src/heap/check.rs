@@ -6,13 +6,16 @@
 use std::collections::HashSet;
 
 use crate::heap::Heap;
+use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::chunk::Use;
 use crate::heap::layout::{CLASSES, O_LOCK, O_LOG, O_REFS, O_STATS, OWNER};
+use crate::heap::lease::L_CELL;
 use crate::heap::node::{
     DIR_ENTRIES, DIR_LEAVES, Form, LEAF_CELLS, N_LENGTH, TABLE_ENTRIES, TABLE_ENTRY, TABLE_INDEX,
     TABLE_LIVE,
 };
+use crate::heap::ring::{HUB_LEASES, HUB_RING, HUB_STATE, HUB_TASKS, LEASE, LEASES, RING_STATE};
 use crate::sys::Host;
 
 /// What is wrong with a heap, and how much is in it.
@@ -94,6 +97,8 @@ impl<H: Host> Walk<'_, H> {
         let length = heap.get(off + N_LENGTH);
         match form {
             Form::Data => {}
+            Form::Ring => self.ring(off, off + RING_STATE, &from),
+            Form::Hub => self.hub(off, &from),
             Form::Leaf if length > capacity => self.wrong(format!("{from}: longer than its leaf")),
             Form::Leaf => self.leaf(off, length, &from),
             Form::Directory => self.directory(off, length, capacity, &from),
@@ -101,6 +106,42 @@ impl<H: Host> Walk<'_, H> {
                 self.wrong(format!("{from}: fuller than it can be"))
             }
             Form::Table => self.table(off, length, capacity, &from),
+        }
+    }
+
+    fn ring(&mut self, off: u64, state_at: u64, from: &str) {
+        let block = BlockRef {
+            off,
+            generation: self.heap.word(off).generation(),
+        };
+        let Ok(ring) = self.heap.ring_in(block, state_at) else {
+            return self.wrong(format!("{from}: its ring is none"));
+        };
+        for i in 0..ring.len {
+            let cell = Cell(self.heap.get(ring.at(i as i64)));
+            self.value(cell, from);
+        }
+    }
+
+    fn hub(&mut self, off: u64, from: &str) {
+        if let Some(ring) = self.reach(Cell(self.heap.get(off + HUB_RING)), from) {
+            self.ring(ring, off + HUB_STATE, from);
+        }
+        self.reach(Cell(self.heap.get(off + HUB_TASKS)), from);
+        for lease in (0..LEASES).map(|i| off + HUB_LEASES + i * LEASE) {
+            if self.heap.get(lease) == 0 {
+                continue;
+            }
+            let cell = Cell(self.heap.get(lease + L_CELL));
+            let Some(leaf) = self.reach(cell, from).filter(|_| cell.tag() == Tag::Node) else {
+                continue;
+            };
+            match self.heap.node(leaf) {
+                Ok((Form::Leaf, room)) if self.heap.get(leaf + N_LENGTH) <= room => {
+                    self.leaf(leaf, self.heap.get(leaf + N_LENGTH), from);
+                }
+                _ => self.wrong(format!("{from}: a lease of what is no leaf")),
+            }
         }
     }
 

@@ -157,13 +157,19 @@ impl<H: Host> Heap<H> {
         self.destroy_all(local, unheld);
     }
 
-    fn settle_object(&self, local: &Local, off: u64, estate: Estate, unheld: &mut Doomed) {
+    fn settle_object(&self, local: &'static Local, off: u64, estate: Estate, unheld: &mut Doomed) {
         if !self.settle_lock(local, off, estate, unheld) {
             return;
         }
         self.settle_user(off, estate);
-        if self.get(off + O_META) >> 56 == Kind::BoundedSemaphore as u64 {
+        let kind = self.get(off + O_META) >> 56;
+        if kind == Kind::BoundedSemaphore as u64 {
             self.settle_ledger(local, off, estate);
+        }
+        if kind == Kind::Queue as u64 {
+            let death = (!estate.left).then_some(estate.death);
+            // A damaged queue stays as it is: nothing else may wait for it.
+            let _ = self.settle_queue(local, off, (estate.slot, estate.token), death, unheld);
         }
         self.clear_handle_bit(off, estate.slot);
         unheld.push(off);
@@ -204,7 +210,10 @@ impl<H: Host> Heap<H> {
                 return;
             }
             let meta = self.get(off + O_META);
-            let container = matches!(Kind::of(meta >> 56), Some(Kind::List | Kind::Dict));
+            let container = matches!(
+                Kind::of(meta >> 56),
+                Some(Kind::List | Kind::Dict | Kind::Deque)
+            );
             // `locked()` of a container comes free in any case.
             let keep = !container && (estate.left || meta & (KEEP_ON_DEATH | IS_SIGNAL) != 0);
             if !keep {

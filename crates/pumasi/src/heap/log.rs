@@ -254,6 +254,18 @@ impl<H: Host> Heap<H> {
         n: u64,
         doomed: &mut Doomed,
     ) -> Result<()> {
+        self.release_each(local, object + O_LOG_CURSOR, start, n, doomed)
+    }
+
+    /// The same with a cursor elsewhere, of two words.
+    pub(crate) fn release_each(
+        &self,
+        local: &Local,
+        cursor: u64,
+        start: u64,
+        n: u64,
+        doomed: &mut Doomed,
+    ) -> Result<()> {
         let host = self.host();
         if !start.is_multiple_of(8) || n > host.size() / 8 {
             return Err(Error::corrupt(start, "an impossible range of cells"));
@@ -269,15 +281,11 @@ impl<H: Host> Heap<H> {
                 continue;
             }
             if let Ok(block) = self.resolve(cell) {
-                host.store64(
-                    object + O_LOG_CURSOR + 8,
-                    block.generation,
-                    Ordering::Relaxed,
-                );
-                host.store64(object + O_LOG_CURSOR, block.off, Ordering::Release);
+                host.store64(cursor + 8, block.generation, Ordering::Relaxed);
+                host.store64(cursor, block.off, Ordering::Release);
                 host.store64(at, 0, Ordering::Release);
                 self.free_value(local, block, doomed)?;
-                host.store64(object + O_LOG_CURSOR, 0, Ordering::Release);
+                host.store64(cursor, 0, Ordering::Release);
             }
         }
         Ok(())

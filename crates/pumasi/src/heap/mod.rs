@@ -12,6 +12,8 @@
 //!   `walk`: all that their cells lead to.
 //! - [`collect`]: what only leads to itself, and what a kill left counted too high, comes back;
 //!   `mark`: how it is found.
+//! - `node`: the blocks that containers are built of, as far as destruction must walk them.
+//! - `ring`: those of a Deque and a Queue; `lease`: what is taken out of a Queue and under way.
 //! - [`value`]: bringing values in; [`fetch`]: and out.
 //! - [`codec`]: how tuples and keys are written down.
 //! - `shareable`: which Rust types may lie in shared memory as they are.
@@ -32,6 +34,7 @@ pub mod global;
 pub(crate) mod hash;
 pub(crate) mod held;
 pub mod layout;
+pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod mark;
@@ -39,6 +42,7 @@ pub(crate) mod node;
 pub mod object;
 pub(crate) mod observe;
 pub(crate) mod participant;
+pub(crate) mod ring;
 pub mod shareable;
 pub mod travel;
 pub mod value;

@@ -6,6 +6,7 @@
 //! DIRECTORY    word | meta | length | leaves | (start, leaf)[capacity]
 //! TABLE        word | meta | used | live | tail | log2 of index | (hash, key, original, value)[capacity] | index
 //! DATA         word | meta | ... bytes from BUFFER_DATA
+//! RING, HUB    see `ring`
 //! ```
 //!
 //! The root node of a List has its length (the commit word of append and pop); a leaf below a
@@ -21,6 +22,7 @@ use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{Cell, State, Tag};
 use crate::heap::layout::{B_META, O_ROOT};
 use crate::heap::log::Doomed;
+use crate::heap::ring::RING_STATE;
 use crate::heap::{Heap, Local};
 use crate::sys::Host;
 
@@ -32,6 +34,8 @@ pub(crate) enum Form {
     Directory = 17,
     Table = 18,
     Data = 19,
+    Ring = 24,
+    Hub = 25,
 }
 
 pub(crate) const N_LENGTH: u64 = 16;
@@ -108,6 +112,8 @@ impl<H: Host> Heap<H> {
             17 => Form::Directory,
             18 => Form::Table,
             19 => Form::Data,
+            24 => Form::Ring,
+            25 => Form::Hub,
             _ => return Err(Error::corrupt(off, "not a node").into()),
         };
         let capacity = meta & ((1 << 48) - 1);
@@ -178,6 +184,11 @@ impl<H: Host> Heap<H> {
         let length = self.get(off + N_LENGTH);
         match form {
             Form::Data => {}
+            Form::Ring => {
+                let ring = self.ring_in(block, off + RING_STATE)?;
+                self.release_ring(local, object, &ring, doomed)?;
+            }
+            Form::Hub => self.release_hub(local, object, off, doomed)?,
             Form::Leaf => {
                 self.release_cells(
                     local,

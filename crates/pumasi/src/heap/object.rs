@@ -51,6 +51,10 @@ pub enum Kind {
     BoundedSemaphore = 7,
     /// A flag that can be waited for.
     Event = 8,
+    /// A list with two ends.
+    Deque = 16,
+    /// Items that wait for whoever takes them.
+    Queue = 17,
 }
 
 impl Kind {
@@ -65,6 +69,8 @@ impl Kind {
             6 => Kind::Semaphore,
             7 => Kind::BoundedSemaphore,
             8 => Kind::Event,
+            16 => Kind::Deque,
+            17 => Kind::Queue,
             _ => return None,
         })
     }
@@ -94,6 +100,8 @@ impl Kind {
             Kind::Semaphore => "Semaphore",
             Kind::BoundedSemaphore => "BoundedSemaphore",
             Kind::Event => "Event",
+            Kind::Deque => "Deque",
+            Kind::Queue => "Queue",
         }
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! PIN-1: a pin bit is set under the lock of the container whose cell leads to the block, while
 //! the block is LIVE; freeing (LIVE to LIMBO) happens under the same lock or where nothing
-//! reaches the container. So no pin is added to a block in LIMBO; and of the last unpinner and
+//! reaches the container or the lease of a queue's item is its releaser's own. So no pin is added to a block in LIMBO; and of the last unpinner and
 //! the one who freed, at least one sees LIMBO without pins (a fence lies between the change of
 //! the one word and the look at the other) and one swap to FREE succeeds. If a pinner dies, `estate` clears its bits.
 
@@ -163,12 +163,12 @@ impl<H: Host> Heap<H> {
         if let Some(cell) = short {
             return Ok(Prepared::inline(self, cell));
         }
-        self.prepare_block(tag, bytes, &[], true)
+        self.prepare_block(tag, &[bytes], &[], true)
     }
 
     /// Long bytes, where an internal lock is held.
     pub(crate) fn prepare_locked(&self, tag: Tag, bytes: &[u8]) -> Result<Prepared<'_, H>> {
-        self.prepare_block(tag, bytes, &[], false)
+        self.prepare_block(tag, &[bytes], &[], false)
     }
 
     /// A float.
@@ -202,7 +202,19 @@ impl<H: Host> Heap<H> {
         bytes: &[u8],
         objects: &[&ObjectRef<H>],
     ) -> Result<Prepared<'_, H>> {
-        self.prepare_block(Tag::Pickle, bytes, objects, true)
+        self.prepare_pickle_of(&[bytes], objects)
+    }
+
+    /// The same for one whose parts are put behind each other.
+    ///
+    /// # Errors
+    /// As [`Heap::prepare_pickle`].
+    pub fn prepare_pickle_of(
+        &self,
+        parts: &[&[u8]],
+        objects: &[&ObjectRef<H>],
+    ) -> Result<Prepared<'_, H>> {
+        self.prepare_block(Tag::Pickle, parts, objects, true)
     }
 
     /// A nested object.
@@ -241,12 +253,12 @@ impl<H: Host> Heap<H> {
     fn prepare_block(
         &self,
         tag: Tag,
-        bytes: &[u8],
+        parts: &[&[u8]],
         objects: &[&ObjectRef<H>],
         outside: bool,
     ) -> Result<Prepared<'_, H>> {
         objects.iter().try_for_each(|o| self.own(o))?;
-        let len = bytes.len() as u64;
+        let len = parts.iter().map(|part| part.len() as u64).sum();
         let pins = if len > COPY_LIMIT { PIN_BYTES } else { 0 };
         let edges = if objects.is_empty() {
             0
@@ -279,7 +291,11 @@ impl<H: Host> Heap<H> {
                 host.store64(at, i + 1, Ordering::Relaxed);
             }
         }
-        host.copy_in(off + B_BYTES + pins + edges, bytes);
+        let mut at = off + B_BYTES + pins + edges;
+        for part in parts {
+            host.copy_in(at, part);
+            at += part.len() as u64;
+        }
         Ok(prepared)
     }
 

@@ -12,7 +12,7 @@
 
 mod event;
 pub(crate) mod guarded;
-mod lock;
+pub(crate) mod lock;
 mod semaphore;
 
 pub use crate::heap::lock::{wait_by_default, waiting, with_check, without_waiting};

@@ -12,6 +12,7 @@ mod dicts;
 mod lists;
 mod objects;
 mod primitives;
+mod queues;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -180,6 +181,7 @@ fn describe(object: &ObjectRef<Sim>) -> String {
             "event {}",
             RawEvent::from_object(object.clone()).unwrap().is_set()
         ),
+        Kind::Queue => queues::describe(object),
         other => format!("{other:?}"),
     }
 }
@@ -439,6 +441,24 @@ fn a_collection_survives_a_death_at_every_store() {
 fn primitives_survive_a_death_at_every_store() {
     let tally = explore_all(primitives::cases());
     assert_sections(&tally, &["semaphore.acquire", "semaphore.release"]);
+}
+
+#[test]
+fn queue_operations_survive_a_death_at_every_store() {
+    let tally = explore_all(queues::cases());
+    assert_sections(
+        &tally,
+        &[
+            "queue.put",
+            "queue.put_many",
+            "queue.put_at",
+            "queue.get",
+            "queue.get_many",
+            "queue.task_done",
+            "queue.close",
+            "",
+        ],
+    );
 }
 
 #[test]

@@ -1,0 +1,143 @@
+//! Operations on a queue: what is taken out and has not arrived goes back.
+
+use super::*;
+use pumasi::containers::{ItemRef, Order, RawQueue};
+
+fn queue(heap: &Heap<Sim>, values: &[Plain], order: Order, tasks: bool) -> ObjectRef<Sim> {
+    let queue = RawQueue::create(heap, 0, order, tasks).unwrap();
+    for v in values {
+        assert!(put(heap, &queue, v));
+    }
+    queue.object().clone()
+}
+
+fn fifo(heap: &Heap<Sim>, values: &[Plain]) -> Vec<ObjectRef<Sim>> {
+    vec![queue(heap, values, Order::FirstFirst, false)]
+}
+
+fn put(heap: &Heap<Sim>, queue: &RawQueue<Sim>, v: &Plain) -> bool {
+    queue.put(&mut prepare(heap, v).unwrap(), None).unwrap()
+}
+
+pub fn as_queue(o: &ObjectRef<Sim>) -> RawQueue<Sim> {
+    RawQueue::from_object(o.clone()).unwrap()
+}
+
+fn known(item: ItemRef<'_, Sim>) -> Plain {
+    match item {
+        ItemRef::Inline(cell) => plain(cell, &mut Fetch::new()),
+        ItemRef::Bytes(_, bytes) => Plain::Text(String::from_utf8(bytes.to_vec()).unwrap()),
+        _ => panic!("no plain value"),
+    }
+}
+
+/// The state: a fate of an item is in it exactly once.
+pub fn describe(object: &ObjectRef<Sim>) -> String {
+    let queue = as_queue(object);
+    let items = queue.snapshot().unwrap();
+    assert_eq!(items.len(), queue.len());
+    let items: Vec<Plain> = items.iter().map(known).collect();
+    format!(
+        "queue {items:?} {} {}",
+        queue.unfinished(),
+        queue.is_closed()
+    )
+}
+
+fn get(o: &Objects) {
+    let mut out = Fetch::new();
+    let queue = as_queue(&o[0]);
+    let taken = queue.get(None, &mut out).unwrap().unwrap();
+    drop(out);
+    drop(taken);
+}
+
+fn get_many(o: &Objects, n: usize) {
+    let queue = as_queue(&o[0]);
+    let (items, taken) = queue.get_many(n, None).unwrap();
+    assert_eq!(items.len(), n);
+    drop(taken);
+}
+
+#[rustfmt::skip]
+pub fn cases() -> Vec<Case> {
+    vec![
+        case("queue: put inline", |h| fifo(h, &mixed(3)), |h, o| { put(h, &as_queue(&o[0]), &int(9)); }),
+        case("queue: put block", |h| fifo(h, &mixed(3)), |h, o| { put(h, &as_queue(&o[0]), &text(50)); }),
+        case("queue: put large", |h| fifo(h, &mixed(3)), |h, o| { put(h, &as_queue(&o[0]), &text(5000)); }),
+        case("queue: put, ring grows", |h| fifo(h, &mixed(8)), |h, o| { put(h, &as_queue(&o[0]), &text(50)); }),
+        case("queue: put a task", |h| vec![queue(h, &mixed(2), Order::FirstFirst, true)], |h, o| {
+            put(h, &as_queue(&o[0]), &text(50));
+        }),
+        case("queue: put many", |h| {
+            let o = fifo(h, &mixed(6));
+            for _ in 0..5 { get(&o); }
+            o
+        }, |h, o| {
+            assert_eq!(as_queue(&o[0]).put_many(&mut prepare_all(h, &mixed(6)), None).unwrap(), 6);
+        }),
+        case("queue: get inline", |h| fifo(h, &mixed(3)), |_, o| get(o)),
+        case("queue: get block", |h| fifo(h, &[text(30), int(1)]), |_, o| get(o)),
+        case("queue: get large", |h| fifo(h, &[text(6000), int(1)]), |_, o| get(o)),
+        case("queue: get large, kept in place", |h| fifo(h, &[text(6000)]), |_, o| {
+            let mut out = Fetch::new();
+            let queue = as_queue(&o[0]);
+            drop(queue.get(None, &mut out).unwrap().unwrap());
+            drop(out.take_pinned().unwrap());
+        }),
+        case("queue: get the last in", |h| vec![queue(h, &[int(1), text(30)], Order::LastFirst, false)], |_, o| get(o)),
+        case("queue: get a task", |h| vec![queue(h, &[text(30), int(1)], Order::FirstFirst, true)], |_, o| {
+            get(o);
+            as_queue(&o[0]).task_done().unwrap();
+        }),
+        case("queue: get many", |h| fifo(h, &[int(1), text(30), text(5000), int(2)]), |_, o| get_many(o, 3)),
+        case("queue: get many of the last", |h| {
+            vec![queue(h, &[int(1), text(30), text(50), int(2)], Order::LastFirst, false)]
+        }, |_, o| get_many(o, 3)),
+        case("queue: put in between", |h| {
+            let o = fifo(h, &mixed(8));
+            get(&o);
+            o
+        }, |h, o| {
+            let queue = as_queue(&o[0]);
+            let version = queue.snapshot().unwrap().version;
+            assert!(queue.put_at(version, 3, &mut prepare(h, &text(40)).unwrap()).unwrap());
+        }),
+        case("queue: close", |h| fifo(h, &mixed(2)), |_, o| as_queue(&o[0]).close().unwrap()),
+    ]
+}
+
+/// Every item of a process that died with leases of several kinds comes back, in order.
+#[test]
+fn what_several_threads_had_taken_goes_back() {
+    let survivor = heap();
+    survivor.join().unwrap();
+    let object = queue(
+        &survivor,
+        &[int(1), text(30), text(5000), int(2), int(3)],
+        Order::FirstFirst,
+        true,
+    );
+    let before = describe(&object);
+    let victim = sibling(&survivor, 2);
+    let theirs = as_queue(&ObjectRef::from_token(&victim, object.token()).unwrap());
+    let mut out = Fetch::new();
+    let one = theirs.get(None, &mut out).unwrap();
+    let (_, two) = theirs.get_many(3, None).unwrap();
+    assert_eq!(as_queue(&object).len(), 1);
+    victim.host().crash_at(0);
+    // The leases are the dead process's: dropping them here must not end them.
+    core::mem::forget((one, two, out));
+    let died = catch_unwind(AssertUnwindSafe(|| list(&victim, &[])));
+    assert!(died.is_err());
+    survivor.recover();
+    // Items that were taken together come back together, and nothing is lost or doubled.
+    let after = describe(&object);
+    let sorted = |text: &str| {
+        let mut parts: Vec<char> = text.chars().collect();
+        parts.sort_unstable();
+        parts
+    };
+    assert_eq!(sorted(&after), sorted(&before));
+    support::sound(&survivor);
+}
