@@ -6,7 +6,6 @@
 use std::collections::HashSet;
 
 use crate::heap::Heap;
-use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::chunk::Use;
 use crate::heap::layout::{CLASSES, O_LOCK, O_LOG, O_REFS, O_STATS, OWNER};
@@ -110,11 +109,7 @@ impl<H: Host> Walk<'_, H> {
     }
 
     fn ring(&mut self, off: u64, state_at: u64, from: &str) {
-        let block = BlockRef {
-            off,
-            generation: self.heap.word(off).generation(),
-        };
-        let Ok(ring) = self.heap.ring_in(block, state_at) else {
+        let Ok(ring) = self.heap.ring_in(self.heap.block_at(off), state_at) else {
             return self.wrong(format!("{from}: its ring is none"));
         };
         for i in 0..ring.len {

@@ -12,7 +12,6 @@
 //!   `walk`: all that their cells lead to.
 //! - [`collect`]: what only leads to itself, and what a kill left counted too high, comes back;
 //!   `mark`: how it is found.
-//! - `node`: the blocks that containers are built of, as far as destruction must walk them.
 //! - `ring`: those of a Deque and a Queue; `lease`: what is taken out of a Queue and under way.
 //! - [`value`]: bringing values in; [`fetch`]: and out.
 //! - [`codec`]: how tuples and keys are written down.

@@ -132,6 +132,14 @@ impl<H: Host> Heap<H> {
         })
     }
 
+    /// The block at an offset as it is now.
+    pub(crate) fn block_at(&self, off: u64) -> BlockRef {
+        BlockRef {
+            off,
+            generation: self.word(off).generation(),
+        }
+    }
+
     /// An empty ring with room for `n` items.
     pub(crate) fn new_ring(&self, local: &'static Local, n: u64) -> Result<NewNode<'_, H>> {
         if n > RING_MOST {

@@ -7,8 +7,12 @@ use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::heap::cell::{Cell, Tag};
 use crate::heap::layout::CLASSES;
+use crate::heap::lease::L_CELL;
 use crate::heap::node::{
     DIR_ENTRIES, DIR_LEAVES, Form, LEAF_CELLS, N_LENGTH, TABLE_ENTRIES, TABLE_ENTRY,
+};
+use crate::heap::ring::{
+    HUB_LEASES, HUB_RING, HUB_STATE, HUB_TASKS, LEASE, LEASES, RING_STATE, Ring,
 };
 use crate::sys::Host;
 
@@ -50,6 +54,22 @@ impl<H: Host> Heap<H> {
                 }
                 (to(end), end)
             }
+            Form::Ring => {
+                let ring = self.ring_in(self.block_at(node), node + RING_STATE)?;
+                self.walk_ring(&ring, from, to(ring.len), f);
+                (to(ring.len), ring.len)
+            }
+            Form::Hub => {
+                let cell = Cell(self.get(node + HUB_RING));
+                let ring = self.ring(cell, node + HUB_STATE)?;
+                if from == 0 {
+                    f(cell);
+                    f(Cell(self.get(node + HUB_TASKS)));
+                    self.walk_leases(node, f);
+                }
+                self.walk_ring(&ring, from, to(ring.len), f);
+                (to(ring.len), ring.len)
+            }
             Form::Directory => {
                 // Counted in leaves.
                 let end = self.get(node + DIR_LEAVES).min(capacity);
@@ -87,6 +107,42 @@ impl<H: Host> Heap<H> {
         let n = end.saturating_sub(start).min(capacity);
         self.walk_cells(block.off + LEAF_CELLS, n, f);
         Ok(n + 1)
+    }
+
+    fn walk_ring(&self, ring: &Ring, from: u64, to: u64, f: &mut impl FnMut(Cell)) {
+        for (at, n) in ring.stretches(from as i64, to.saturating_sub(from)) {
+            self.walk_cells(at, n, f);
+        }
+    }
+
+    /// The objects that what is taken out of a queue and under way leads to. It may arrive at any
+    /// moment, and its blocks be freed: then handles hold the objects.
+    fn walk_leases(&self, hub: u64, f: &mut impl FnMut(Cell)) {
+        let mut item = |cell: Cell| {
+            if cell.tag() == Tag::Object {
+                f(cell);
+            } else if cell.tag() == Tag::Pickle
+                && let Ok(block) = self.resolve(cell)
+            {
+                let edges = self.edges_of(block.off).into_iter();
+                edges.filter(|e| e.tag() == Tag::Object).for_each(&mut *f);
+            }
+        };
+        for lease in (0..LEASES).map(|i| hub + HUB_LEASES + i * LEASE) {
+            if self.get(lease) == 0 {
+                continue;
+            }
+            let cell = Cell(self.get(lease + L_CELL));
+            if cell.tag() == Tag::Node
+                && let Ok(leaf) = self.resolve(cell)
+                && let Ok((Form::Leaf, capacity)) = self.node(leaf.off)
+            {
+                let n = self.get(leaf.off + N_LENGTH).min(capacity);
+                (0..n).for_each(|i| item(Cell(self.get(leaf.off + LEAF_CELLS + i * 8))));
+            } else {
+                item(cell);
+            }
+        }
     }
 
     fn walk_cells(&self, at: u64, n: u64, f: &mut impl FnMut(Cell)) {
