@@ -9,7 +9,7 @@ import pytest
 from pumasi import timeit
 
 
-def test_the_functions_are_the_standard_librarys() -> None:
+def test_the_functions_are_those_of_the_standard_library() -> None:
     for name in ("Timer", "timeit", "repeat", "default_timer"):
         assert getattr(timeit, name) is getattr(standard, name)
 

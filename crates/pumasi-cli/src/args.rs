@@ -40,6 +40,8 @@ pub(crate) enum Command {
     Tour(TourArgs),
     /// Measure a Python function in series, on threads and on processes, and say which to use
     Bench(BenchArgs),
+    /// Run a Python program, and say of each shared object which type would suit it
+    Advise(AdviseArgs),
     /// Run one Rust program of the tour in this process, and print its result as JSON
     #[command(hide = true)]
     TourProgram(TourProgramArgs),
@@ -79,6 +81,24 @@ impl TourArgs {
     pub(crate) fn patience(&self) -> Duration {
         Duration::from_secs_f64(self.timeout)
     }
+}
+
+/// `pumasi advise`
+#[derive(ClapArgs, Debug)]
+pub(crate) struct AdviseArgs {
+    /// Print the advice as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The program, which is run to its end
+    #[arg(value_name = "PROGRAM.PY", value_hint = ValueHint::FilePath)]
+    pub(crate) program: std::path::PathBuf,
+    /// What the program is given
+    #[arg(
+        value_name = "ARGUMENTS",
+        trailing_var_arg = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) arguments: Vec<String>,
 }
 
 /// `pumasi tour-program`, which `pumasi tour` starts for each of its Rust programs.
@@ -206,6 +226,7 @@ fn in_korean(command: clap::Command) -> clap::Command {
             ArgAction::Version,
             "버전을 표시합니다",
         ));
+    let advise = "파이썬 프로그램을 실행하고, 공유 객체마다 알맞은 타입을 알려 줍니다";
     let tour = "작은 프로그램들을 pumasi와 표준 라이브러리로 실행해 비교합니다";
     let bench = "파이썬 함수를 직렬, 스레드, 프로세스로 실행해 재고 무엇을 쓸지 알려 줍니다";
     command
@@ -215,7 +236,16 @@ fn in_korean(command: clap::Command) -> clap::Command {
         .mut_subcommand("bench", |command| {
             korean_arguments(command.about(bench), bench::KOREAN)
         })
+        .mut_subcommand("advise", |command| {
+            korean_arguments(command.about(advise), KOREAN_ADVISE)
+        })
 }
+
+const KOREAN_ADVISE: &[(&str, &str)] = &[
+    ("json", "조언을 JSON으로 출력합니다"),
+    ("program", "끝까지 실행할 프로그램"),
+    ("arguments", "프로그램에 줄 인자"),
+];
 
 fn korean_arguments(command: clap::Command, help: &[(&str, &'static str)]) -> clap::Command {
     let framed = korean_frame(command);
@@ -337,7 +367,7 @@ mod tests {
     fn every_korean_help_has_its_argument() {
         let mut command = command(Language::Ko);
         command.build();
-        for name in ["tour", "bench"] {
+        for name in ["tour", "bench", "advise"] {
             let command = command.find_subcommand(name).unwrap();
             for arg in command.get_arguments() {
                 let help = arg.get_help().map(ToString::to_string).unwrap_or_default();

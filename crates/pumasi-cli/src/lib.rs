@@ -6,6 +6,7 @@
 
 #![deny(unsafe_code)]
 
+mod advice;
 mod args;
 mod bench;
 mod cmd;
@@ -40,7 +41,7 @@ fn task() -> i32 {
 /// `args` are the arguments with the program's own name first, as in [`std::env::args_os`];
 /// `embedding` says what this process is: the program itself, or a Python which loaded it.
 ///
-/// Blocks until the command is done. While `tour` or `bench` runs, SIGINT and SIGTERM end the programs
+/// Blocks until the command is done. While `tour`, `bench` or `advise` runs, SIGINT and SIGTERM end the programs
 /// it has started, and then the command.
 pub fn run(args: impl IntoIterator<Item = OsString>, embedding: Embedding) -> i32 {
     let args: Vec<OsString> = args.into_iter().collect();
@@ -52,6 +53,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, embedding: Embedding) -> i3
         Err(told) => return told.code(),
     };
     let done = match &args.command {
+        args::Command::Advise(advise) => cmd::advise::run(advise, args.language(), &embedding),
         args::Command::Bench(bench) => cmd::bench::run(bench, args.language(), &embedding),
         args::Command::Tour(tour) => cmd::tour::run(tour, args.language(), &embedding),
         args::Command::TourProgram(program) => cmd::tour_program::run(program, &embedding),

@@ -1,0 +1,215 @@
+"""Which type suits what was done to an object: rules over its counters, with measured costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .costs import seconds
+from .notes import Used
+
+_READS = ("get", "contains", "iterate", "snapshot", "len")
+_GROWS = ("append", "insert", "pop", "remove", "clear", "splice", "setdefault")
+_CONTENDED = 0.2
+_FEW = 20
+"""Operations below which no choice matters."""
+_SAMPLE = 200
+
+
+def judged(used: Used, others: Sequence[Used] = ()) -> dict[str, Any]:
+    """Return what was done to an object, and what would do the same better, if anything would."""
+    done = {name: count for name, count in used.operations.items() if name != "contended"}
+    contended = used.operations.get("contended", 0)
+    length = _length(used.objects[0])
+    found = _rule(used, others, done, contended, length)
+    return {
+        "name": used.name,
+        "line": used.line,
+        "kind": used.kind,
+        "objects": len(used.objects),
+        "length": length,
+        "operations": done,
+        "contended": contended,
+        "use": None,
+        "present_seconds": None,
+        "advised_seconds": None,
+        "numbers": {},
+        **found,
+    }
+
+
+def _rule(
+    used: Used, others: Sequence[Used], done: dict[str, int], contended: int, length: int | None
+) -> dict[str, Any]:
+    total = sum(done.values())
+    kind = used.kind
+    if kind in ("Value", "Array"):
+        return _typed(kind, done, contended)
+    if total == 0:
+        return {"code": "unused"}
+    if kind in ("Lock", "RLock", "Semaphore", "BoundedSemaphore"):
+        return _lock(done, contended)
+    if kind not in ("List", "Dict", "ListProxy", "DictProxy"):
+        return {"code": "keep"}
+    family = "List" if kind.startswith("List") else "Dict"
+    if total < _FEW:
+        return {"code": "few", "numbers": {"operations": total}}
+    return (
+        _read_modify_write(used, others, family, done, length or 1)
+        or _polled(family, done, length or 1)
+        or _iterated(family, done, length or 1)
+        or _only_read(family, done, length or 1)
+        or _numbers(used, family, done, length or 1)
+        or _kept(family, done, contended, length or 1)
+    )
+
+
+def _typed(kind: str, done: dict[str, int], contended: int) -> dict[str, Any]:
+    taken = done.get("acquire", 0)
+    if taken < _FEW:
+        # The numbers themselves are read and written without being counted.
+        return {"code": "keep"}
+    if kind == "Array":
+        return {
+            "code": "array-lock",
+            "use": "a.add(i, n)",
+            "numbers": {"acquired": taken},
+        } | _costs(
+            taken * (seconds("Lock.pair") + seconds("Array.get", 16) + seconds("Array.set", 16)),
+            taken * seconds("Array.add", 16),
+        )
+    numbers = {"acquired": taken, "contended": contended}
+    return {"code": "value-lock", "use": "v.add(n)", "numbers": numbers} | _costs(
+        taken * seconds("Value.locked"), taken * seconds("Value.add")
+    )
+
+
+def _lock(done: dict[str, int], contended: int) -> dict[str, Any]:
+    taken = done.get("acquire", 0)
+    share = contended / taken if taken else 0.0
+    if taken >= _FEW and share > _CONTENDED:
+        return {"code": "contended", "numbers": {"share": share, "acquired": taken}}
+    return {"code": "keep", "numbers": {"share": share}} | _costs(
+        taken * seconds("Lock.pair"), None
+    )
+
+
+def _read_modify_write(
+    used: Used, others: Sequence[Used], family: str, done: dict[str, int], length: int
+) -> dict[str, Any] | None:
+    """As many reads as writes of numbers: `x[k] += n`, which others can come in between of."""
+    gets, sets = done.get("get", 0), done.get("set", 0)
+    if sets < _FEW or not 0.9 <= gets / sets <= 1.5 or not _whole_numbers(used.objects[0]):
+        return None
+    costs = sets * (seconds(f"{family}.get", length) + seconds(f"{family}.set", length))
+    guard = next((lock for lock in others if _guards(lock, sets)), None)
+    if guard is not None:
+        costs += sets * seconds("Lock.pair")
+    numbers = {"times": sets, "lock": guard.name if guard else None}
+    if family == "Dict":
+        after = sets * seconds("Dict.add", length)
+        return {"code": "add", "use": "d.add(key, n)", "numbers": numbers} | _costs(costs, after)
+    after = sets * seconds("Array.add", length)
+    return {"code": "array-add", "use": "Array('q'), a.add(i, n)", "numbers": numbers} | _costs(
+        costs + sets * seconds("Lock.pair"), after
+    )
+
+
+def _guards(lock: Used, times: int) -> bool:
+    """Whether a lock was taken about as often as something was done."""
+    taken = lock.operations.get("acquire", 0)
+    return lock.kind in ("Lock", "RLock") and 0.9 * times <= taken <= 1.1 * times + 2
+
+
+def _polled(family: str, done: dict[str, int], length: int) -> dict[str, Any] | None:
+    """A list that is filled and emptied, and asked for its length far more often."""
+    popped, asked = done.get("pop", 0), done.get("len", 0)
+    if family != "List" or popped < 1 or done.get("append", 0) < 1 or asked < 4 * popped + _FEW:
+        return None
+    return {
+        "code": "queue",
+        "use": "Queue",
+        "numbers": {"asked": asked, "popped": popped},
+    } | _costs(asked * seconds("List.len", length), 0.0)
+
+
+def _iterated(family: str, done: dict[str, int], length: int) -> dict[str, Any] | None:
+    """A container read element by element, all of it."""
+    steps = done.get("iterate", 0)
+    if steps < max(4 * length, 200) or steps < 0.5 * sum(done.values()):
+        return None
+    rounds = steps / max(length, 1)
+    return {"code": "snapshot", "use": "snapshot()", "numbers": {"steps": steps}} | _costs(
+        steps * seconds(f"{family}.get", length), rounds * seconds(f"{family}.snapshot", length)
+    )
+
+
+def _only_read(family: str, done: dict[str, int], length: int) -> dict[str, Any] | None:
+    """What nobody changes after it was filled needs not be shared."""
+    reads = sum(done.get(name, 0) for name in _READS)
+    # Filling is one addition of all, or one assignment of each key.
+    filled = done.get("extend", 0)
+    if family == "Dict" and done.get("set", 0) <= length:
+        filled += done.get("set", 0)
+    if reads < max(_FEW, 2 * length) or reads + filled < sum(done.values()):
+        return None
+    if done.get("extend", 0) > 1:
+        return None
+    name = "list" if family == "List" else "dict"
+    return {"code": "message", "use": f"a plain {name}", "numbers": {"reads": reads}} | _costs(
+        reads * seconds(f"{family}.get", length), reads * seconds("list.get", length)
+    )
+
+
+def _numbers(used: Used, family: str, done: dict[str, int], length: int) -> dict[str, Any] | None:
+    """A list of numbers of one kind, whose length does not change."""
+    if family != "List" or length < 8 or any(done.get(name) for name in _GROWS):
+        return None
+    if done.get("extend", 0) > 1:
+        return None
+    sample = used.objects[0][:_SAMPLE]
+    codes = {int: "q", float: "d"}
+    types = {type(item) for item in sample}
+    if len(types) != 1 or next(iter(types)) not in codes:
+        return None
+    code = codes[types.pop()]
+    gets, sets = done.get("get", 0), done.get("set", 0)
+    if gets + sets < _FEW:
+        return None
+    return {"code": "array", "use": f"Array({code!r})", "numbers": {"length": length}} | _costs(
+        gets * seconds("List.get", length) + sets * seconds("List.set", length),
+        gets * seconds("Array.get", length) + sets * seconds("Array.set", length),
+    )
+
+
+def _kept(family: str, done: dict[str, int], contended: int, length: int) -> dict[str, Any]:
+    share = contended / max(sum(done.values()), 1)
+    own = {"List": "append", "Dict": "add"}[family]
+    cost = sum(
+        count * seconds(f"{family}.{name}", length)
+        for name, count in done.items()
+        if name in ("get", "set", "len", "snapshot", own)
+    )
+    code = "crowded" if share > _CONTENDED else "keep"
+    return {"code": code, "numbers": {"share": share}} | _costs(cost, None)
+
+
+def _costs(present: float, advised: float | None) -> dict[str, Any]:
+    return {"present_seconds": present, "advised_seconds": advised}
+
+
+def _length(value: Any) -> int | None:
+    try:
+        return len(value)
+    except TypeError:
+        return None
+
+
+def _whole_numbers(container: Any) -> bool:
+    if hasattr(container, "values"):
+        items = (
+            list(container.snapshot().values())[:_SAMPLE] if hasattr(container, "snapshot") else []
+        )
+    else:
+        items = container[:_SAMPLE]
+    return bool(items) and all(type(item) is int for item in items)

@@ -1,0 +1,130 @@
+"""`pumasi advise`: each rule on a small program, over all start methods, and bad programs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROGRAM = """
+import pumasi as mp
+
+def count(counts, lock, total, table):
+    for i in range(50):
+        with lock:
+            counts[i % 3] = counts.get(i % 3, 0) + 1
+        with total.get_lock():
+            total.value += 1
+        table[i % 10]
+
+class Holder:
+    pass
+
+if __name__ == "__main__":
+    mp.set_start_method("{method}", force=True)
+    counts, lock = mp.Dict(), mp.Lock()
+    total = mp.Value("i", 0)
+    table: mp.List = mp.List("abcdefghij")
+    holder = Holder()
+    holder.numbers = mp.List([0.5] * 30)
+    for i in range(30):
+        holder.numbers[i] = 1.5
+    unused = mp.List()
+    work = mp.List()
+    for n in range(5):
+        work.append(n)
+        for _ in range(10):
+            len(work)
+        work.pop()
+    read = mp.Dict.fromkeys(range(50), 0)
+    for _ in range(10):
+        sum(read)
+    seldom = mp.Dict(a=1)
+    seldom["a"]
+    workers = [mp.Process(target=count, args=(counts, lock, total, table)) for _ in range(2)]
+    for worker in workers: worker.start()
+    for worker in workers: worker.join()
+    print("noise")
+"""
+
+
+def command(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "pumasi", "advise", *words],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_every_object_by_its_name_and_line(method: str, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM.replace("{method}", method))
+    done = command("--json", str(program))
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = {each["name"]: each for each in json.loads(done.stdout)["objects"]}
+    lines = PROGRAM.splitlines()
+    for name, each in found.items():
+        assert name.split(".")[-1] in lines[each["line"] - 1]
+    codes = {name: each["code"] for name, each in found.items()}
+    assert codes.pop("lock") in ("keep", "contended")
+    assert codes == {
+        "counts": "add",
+        "total": "value-lock",
+        "table": "message",
+        "holder.numbers": "array",
+        "unused": "unused",
+        "work": "queue",
+        "read": "snapshot",
+        "seldom": "few",
+    }
+    counts = found["counts"]
+    assert counts["operations"]["set"] == 100
+    assert counts["numbers"] == {"times": 100, "lock": "lock"}
+    assert counts["present_seconds"] > counts["advised_seconds"] > 0
+    assert "without lock" in counts["sentence"]
+    assert found["holder.numbers"]["use"] == "Array('d')"
+
+
+def test_a_change_that_can_get_lost(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import sys\nimport pumasi as mp\nd = mp.Dict(k=0)\n"
+        "for _ in range(int(sys.argv[1])):\n    d['k'] += 1\n"
+    )
+    done = command("--lang", "en", str(program), "40")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "d (Dict," in done.stdout
+    assert "can get lost" in " ".join(done.stdout.split())
+    korean = command("--lang", "ko", str(program), "40")
+    assert "잃을 수 있습니다" in " ".join(korean.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("1 / 0", "line 1: ZeroDivisionError"),
+        ("x = ", "program.py:1: "),
+        ("raise SystemExit(3)", "exit code 3"),
+        (None, "cannot read"),
+    ],
+)
+def test_a_program_that_fails(source: str | None, said: str, tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    if source is not None:
+        program.write_text(source)
+    done = command(str(program))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert said in done.stderr
+
+
+def test_a_program_without_shared_objects(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text("x = dict(a=1)\n")
+    done = command(str(program))
+    assert done.returncode == 0
+    assert "no shared object" in done.stdout
