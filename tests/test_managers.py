@@ -8,6 +8,7 @@ import os
 import pickle
 import queue
 import signal
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -33,8 +34,9 @@ def test_the_common_types_need_no_server(manager: Any) -> None:
     manager.Value("i", 1)
     manager.Array("i", [1])
     manager.Namespace(a=1)
-    for name in ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Event"):
+    for name in ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Event", "Condition"):
         getattr(manager, name)()
+    manager.Barrier(2)
     assert helpers.children() == before
 
 
@@ -48,11 +50,47 @@ def test_other_types_start_one(manager: Any) -> None:
     assert items[:] == ["through the server"]
     with pytest.raises(queue.Empty):
         shared.get_nowait()
-    condition = manager.Condition()
-    with condition:
-        condition.notify()
-    barrier = manager.Barrier(1)
+    barrier = manager.Barrier(1, pass_by)
     assert barrier.wait() == 0
+
+
+def pass_by() -> None:
+    pass
+
+
+def meet(condition: Any, barrier: Any, seen: Any) -> None:
+    assert barrier.wait(60) in (0, 1)
+    with condition:
+        seen.append(1)
+        condition.notify_all()
+
+
+def test_conditions_and_barriers_without_a_server(ctx: Any) -> None:
+    with ctx.Manager() as manager:
+        before = helpers.children()
+        lock = manager.Lock()
+        condition, barrier, seen = manager.Condition(lock), manager.Barrier(2), manager.list()
+        child = ctx.Process(target=meet, args=(condition, barrier, seen))
+        child.start()
+        assert barrier.wait(60) in (0, 1)
+        assert (barrier.parties, barrier.n_waiting, barrier.broken) == (2, 0, False)
+        with condition:
+            assert not lock.acquire(False)
+            assert condition.wait_for(lambda: len(seen) == 1, 60)
+        child.join()
+        assert helpers.children() == before
+        for refused in (condition.wait, condition.notify, condition.notify_all, condition.release):
+            with pytest.raises(RuntimeError, match="un-acquired lock"):
+                refused()
+        barrier.abort()
+        assert barrier.broken
+        with pytest.raises(threading.BrokenBarrierError):
+            barrier.wait()
+        barrier.reset()
+        assert isinstance(condition, multiprocessing.managers.ConditionProxy)
+        assert isinstance(barrier, multiprocessing.managers.BarrierProxy)
+    with pytest.raises(OSError):
+        barrier.wait()
 
 
 def test_what_is_stored_is_a_copy(manager: Any) -> None:

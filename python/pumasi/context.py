@@ -2,8 +2,8 @@
 
 Each context here subclasses the standard library's of the same name. Starting, joining and
 signalling processes, the exceptions, the loggers and the chosen start method are therefore the
-standard library's: `set_start_method` of either package is the same act. Locks, events, typed
-values, queues, managers are pumasi's. Pools, pipes, conditions and barriers are the standard
+standard library's: `set_start_method` of either package is the same act. Locks, events,
+conditions, barriers, typed values, queues, managers are pumasi's. Pools and pipes are the standard
 library's, and so are the locks inside them.
 """
 
@@ -30,7 +30,6 @@ from . import _core, _lifecycle
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from multiprocessing import pool
-    from multiprocessing.synchronize import Barrier, Condition
     from typing import Any, ClassVar
 
     from . import managers, queues
@@ -120,8 +119,8 @@ class BaseContext(_standard.BaseContext):
     def _inner(self) -> _standard.BaseContext:
         """The standard library's context of the same start method.
 
-        Its queues, conditions and barriers take their inner locks from it: they were written
-        against those, down to what each semaphore does when its process is killed.
+        Its queues take their inner locks from it: they were written against those, down to what
+        each semaphore does when its process is killed.
         """
         return _multiprocessing.get_context(self.get_start_method())
 
@@ -157,22 +156,25 @@ class BaseContext(_standard.BaseContext):
         """Return an event: a flag which processes can wait for."""
         return _core.Event()
 
-    def Condition(self, lock: Any = None) -> Condition:
-        """Return the standard library's condition, on `lock` or on a lock of its own."""
+    def Condition(self, lock: Any = None) -> _core.Condition:  # type: ignore[override]
+        """Return a condition, on `lock` or on an RLock of its own.
+
+        On a lock of multiprocessing's it is multiprocessing's condition.
+        """
+        if lock is None or isinstance(lock, _core.Lock | _core.RLock):
+            return _core.Condition(lock)
         from multiprocessing.synchronize import Condition
 
-        return Condition(lock, ctx=self._inner())
+        return Condition(lock, ctx=self._inner())  # type: ignore[return-value]
 
-    def Barrier(
+    def Barrier(  # type: ignore[override]
         self,
         parties: int,
         action: Callable[[], object] | None = None,
         timeout: float | None = None,
-    ) -> Barrier:
-        """Return the standard library's barrier."""
-        from multiprocessing.synchronize import Barrier
-
-        return Barrier(parties, action, timeout, ctx=self._inner())
+    ) -> _core.Barrier:
+        """Return a barrier for so many, of which one calls `action` before they go on."""
+        return _core.Barrier(parties, action, timeout)
 
     def Queue(self, maxsize: int = 0) -> queues.Queue:  # type: ignore[override]
         """Return a queue of at most `maxsize` items; 0 is any number."""

@@ -6,7 +6,7 @@ The file is long because each proxy spells out the methods of the standard libra
 library's do, to the letter: what is stored in them is a copy, a nested plain list comes back as
 another copy, `==` compares identity, `str` shows the value. (`pumasi.List` and `pumasi.Dict` are
 the ones which turn nested plain containers into shared ones.) Types which need a thread of
-control of their own (queues, pools, conditions, barriers) start the standard library's server
+control of their own (queues, pools, barriers with an action) start the standard library's server
 when the first of them is asked for.
 
 The standard library's server serves everything as soon as something asks for a server: an address,
@@ -231,6 +231,26 @@ class SyncManager(_standard.SyncManager):
         if gate is None:
             return super().BoundedSemaphore(value)
         return _HeapBoundedSemaphoreProxy(gate, _core.BoundedSemaphore(value))._made_by(self)
+
+    def Condition(self, lock: Any = None) -> Any:
+        """Make a shared condition, on a lock of this manager's or on an RLock of its own."""
+        gate = self._enter()
+        held = getattr(lock, "_held", lock)
+        if gate is None or not isinstance(held, _core.Lock | _core.RLock | None):
+            return super().Condition() if lock is None else super().Condition(lock)
+        return _HeapConditionProxy(gate, _core.Condition(held))._made_by(self)
+
+    def Barrier(
+        self,
+        parties: int,
+        action: Callable[[], object] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
+        """Make a shared barrier; one with an action is the server's, which runs the action."""
+        gate = self._enter()
+        if gate is None or action is not None:
+            return super().Barrier(parties, action, timeout)  # type: ignore[arg-type]
+        return _HeapBarrierProxy(gate, _core.Barrier(parties, None, timeout))._made_by(self)
 
 
 def _shut_down(gate: _core.Gate, state: Any, servers: _List[Callable[[], object]]) -> None:
@@ -539,6 +559,88 @@ class _HeapEventProxy(_WrappingProxy, EventProxy):  # type: ignore[misc]
         return self._held.wait(timeout)  # type: ignore[no-any-return]
 
 
+class _HeapConditionProxy(_HeapAcquirerProxy, ConditionProxy):  # type: ignore[misc]
+    """A condition with the interface, and the exceptions, of `threading`'s."""
+
+    _typeid = "Condition"
+
+    def __reduce__(self) -> Any:
+        lock = self._held._lock
+        function, args = super().__reduce__()
+        return function, (*args, type(lock), _core.Reference(lock))
+
+    def release(self) -> None:
+        """Release the lock."""
+        try:
+            super().release()
+        except (AssertionError, ValueError):
+            raise RuntimeError("cannot release un-acquired lock") from None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait to be notified, at most `timeout` seconds; return whether that happened."""
+        self._gate.check()
+        if not self._held._lock._is_mine():
+            raise RuntimeError("cannot wait on un-acquired lock")
+        return self._held.wait(timeout)  # type: ignore[no-any-return]
+
+    def wait_for(self, predicate: Callable[[], Any], timeout: float | None = None) -> Any:
+        """Wait until `predicate()` is true, at most `timeout` seconds; return its last result."""
+        self._gate.check()
+        return self._held.wait_for(predicate, timeout)
+
+    def notify(self, n: int = 1) -> None:
+        """Notify `n` of those who wait."""
+        self._gate.check()
+        if not self._held._lock._is_mine():
+            raise RuntimeError("cannot notify on un-acquired lock")
+        self._held.notify(n)
+
+    def notify_all(self) -> None:
+        """Notify all who wait."""
+        self.notify(2**32)
+
+
+class _HeapBarrierProxy(_WrappingProxy, BarrierProxy):  # type: ignore[misc]
+    _typeid = "Barrier"
+    _PUBLIC: ClassVar[Any] = frozenset(("parties", "n_waiting", "broken"))
+
+    def __reduce__(self) -> Any:
+        function, args = super().__reduce__()
+        return function, (*args, self._held._timeout)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until all have come, at most `timeout` seconds; return how many had come before."""
+        self._gate.check()
+        return self._held.wait(timeout)  # type: ignore[no-any-return]
+
+    def abort(self) -> None:
+        """Break the barrier."""
+        self._gate.check()
+        self._held.abort()
+
+    def reset(self) -> None:
+        """Make the barrier whole and empty again."""
+        self._gate.check()
+        self._held.reset()
+
+    def _callmethod(self, methodname: str, args: Any = (), kwds: Any = {}) -> Any:  # noqa: B006
+        # `BarrierProxy` asks for its properties in this way.
+        if methodname == "__getattribute__" and args[0] in self._PUBLIC:
+            self._gate.check()
+            return getattr(self._held, args[0])
+        return super()._callmethod(methodname, args, kwds)
+
+
+def _rebuild_condition(
+    reference: _core.Reference, kind: Any, lock: _core.Reference
+) -> _core.Condition:
+    return _core.Condition(kind(lock), reference)
+
+
+def _rebuild_barrier(reference: _core.Reference, timeout: float | None) -> _core.Barrier:
+    return _core.Barrier(reference, None, timeout)
+
+
 #: What each type id is rebuilt from: the proxy's class and, for the wrapping ones, what it holds.
 _PROXIES: dict[str, tuple[Any, Any]] = {
     cls._typeid: (cls, held)
@@ -553,6 +655,8 @@ _PROXIES: dict[str, tuple[Any, Any]] = {
         (_HeapRLockProxy, _core.RLock),
         (_HeapSemaphoreProxy, _core.Semaphore),
         (_HeapBoundedSemaphoreProxy, _core.BoundedSemaphore),
+        (_HeapConditionProxy, _rebuild_condition),
+        (_HeapBarrierProxy, _rebuild_barrier),
     )
 }
 
@@ -568,6 +672,8 @@ def _rebuild(typeid: str, gate: _core.Gate, reference: _core.Reference, *args: A
     cls, held = _PROXIES[typeid]
     if held is None:
         return cls(gate, reference)
+    if held in (_rebuild_condition, _rebuild_barrier):
+        return cls(gate, held(reference, *args))
     if issubclass(held, (_core.ManagedList, _core.ManagedDict)):
         return cls(gate, held(gate, reference), *args)
     return cls(gate, held(reference), *args)

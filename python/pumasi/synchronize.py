@@ -1,18 +1,10 @@
-"""Locks, semaphores and events by the module name which multiprocessing gives them.
-
-`Lock`, `RLock`, `Semaphore`, `BoundedSemaphore` and `Event` are pumasi's, `Condition` and `Barrier`
-the standard library's.
-"""
+"""pumasi's locks and what processes wait at, by multiprocessing's name of the module."""
 
 from multiprocessing import synchronize as _standard
-from multiprocessing.synchronize import (  # type: ignore[attr-defined]
-    SEM_VALUE_MAX,
-    Barrier,
-    Condition,
-)
+from multiprocessing.synchronize import SEM_VALUE_MAX  # type: ignore[attr-defined]
 from typing import Any
 
-from ._core import BoundedSemaphore, Event, Lock, RLock, Semaphore
+from ._core import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
 
 __all__ = [
     "SEM_VALUE_MAX",

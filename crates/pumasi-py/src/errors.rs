@@ -15,6 +15,7 @@ import_exception!(pumasi.exceptions, StaleReference);
 import_exception!(pumasi.exceptions, HeapGone);
 import_exception!(pumasi.exceptions, CorruptHeap);
 import_exception!(pumasi.exceptions, OwnerDiedWarning);
+import_exception!(threading, BrokenBarrierError);
 
 /// The exception for an error of the core.
 ///
@@ -29,6 +30,8 @@ pub fn to_exception(error: Error) -> PyErr {
         Error::WrongHeap { .. } => WrongHeap::new_err(text),
         Error::HeapGone { .. } => HeapGone::new_err(text),
         Error::Corrupt { .. } => CorruptHeap::new_err(text),
+        // As in multiprocessing, without a text.
+        Error::BrokenBarrier => BrokenBarrierError::new_err(()),
         Error::IndexOutOfRange { .. } => PyIndexError::new_err(text),
         Error::Empty { what } if what.starts_with("popitem") => PyKeyError::new_err(what),
         Error::Empty { .. } => PyIndexError::new_err(text),

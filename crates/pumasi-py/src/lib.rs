@@ -15,8 +15,10 @@
 //! it; an operation itself sees bytes only.
 //! PY-2: an operation is tried while attached to the interpreter, and sleeps only detached.
 
+mod barrier;
 mod block;
 mod cli;
+mod condition;
 mod dict;
 mod errors;
 mod fast;
@@ -45,9 +47,13 @@ mod _core {
     use super::*;
 
     #[pymodule_export]
+    use super::barrier::Barrier;
+    #[pymodule_export]
     use super::block::{Block, Gate};
     #[pymodule_export]
     use super::cli::{cli_main, render_bench};
+    #[pymodule_export]
+    use super::condition::{Condition, Counted};
     #[pymodule_export]
     use super::dict::{Dict, DictBase, ManagedDict};
     #[pymodule_export]

@@ -60,7 +60,7 @@ impl LastDeath {
         }
     }
 
-    fn keep(&self, death: Death) {
+    pub fn keep(&self, death: Death) {
         let signal = death.signal.unwrap_or(0).cast_unsigned();
         let word = (1 << 63) | (u64::from(signal) << 32) | u64::from(death.pid);
         self.0.store(word, Ordering::Relaxed);

@@ -12,7 +12,9 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
+use crate::barrier::Barrier;
 use crate::block::{Block, Gate};
+use crate::condition::Condition;
 use crate::dict::DictBase;
 use crate::errors::OrRaise;
 use crate::heap;
@@ -130,6 +132,8 @@ pub fn object_of<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a ObjectRef> {
         Semaphore,
         BoundedSemaphore,
         Event,
+        Condition,
+        Barrier,
         Block,
         Gate,
         SharedQueue

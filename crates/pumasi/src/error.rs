@@ -130,6 +130,10 @@ pub enum Error {
         /// The whole message, as Python words it.
         what: &'static str,
     },
+    /// A barrier was broken, by `abort`, by a wait that took too long, by an action that failed or
+    /// by the death of one who waited there; or it was reset while this thread waited.
+    #[error("the barrier is broken")]
+    BrokenBarrier,
     /// A process died while it held a lock, so that what the lock protects may be half done. The
     /// news stays with the lock until a next holder accepts it (`sync::LockError`).
     #[error(

@@ -96,6 +96,11 @@ impl<H: Host> Walk<'_, H> {
         let length = heap.get(off + N_LENGTH);
         match form {
             Form::Data => {}
+            Form::Waiters => {
+                for next in heap.waiters_after(off) {
+                    self.reach(Cell::block(Tag::Node, next.off, next.generation), &from);
+                }
+            }
             Form::Ring => self.ring(off, off + RING_STATE, &from),
             Form::Hub => self.hub(off, &from),
             Form::Leaf if length > capacity => self.wrong(format!("{from}: longer than its leaf")),

@@ -8,6 +8,7 @@
 //! PART-6: nobody settles while it holds an internal lock: settling waits for the locks of
 //! objects whose log is armed.
 
+use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
 
 use crate::error::Result;
@@ -162,14 +163,17 @@ impl<H: Host> Heap<H> {
             return;
         }
         self.settle_user(off, estate);
-        let kind = self.get(off + O_META) >> 56;
-        if kind == Kind::BoundedSemaphore as u64 {
-            self.settle_ledger(local, off, estate);
-        }
-        if kind == Kind::Queue as u64 {
-            let death = (!estate.left).then_some(estate.death);
-            // A damaged queue stays as it is: nothing else may wait for it.
-            let _ = self.settle_queue(local, off, (estate.slot, estate.token), death, unheld);
+        match Kind::of(self.get(off + O_META) >> 56) {
+            Some(Kind::BoundedSemaphore) => self.settle_ledger(local, off, estate),
+            Some(kind @ (Kind::Condition | Kind::Barrier)) => {
+                self.settle_places(local, off, kind, estate);
+            }
+            Some(Kind::Queue) => {
+                let death = (!estate.left).then_some(estate.death);
+                // A damaged queue stays as it is: nothing else may wait for it.
+                let _ = self.settle_queue(local, off, (estate.slot, estate.token), death, unheld);
+            }
+            _ => {}
         }
         self.clear_handle_bit(off, estate.slot);
         unheld.push(off);
@@ -271,6 +275,31 @@ impl<H: Host> Heap<H> {
         }
         self.give(local, off + O_LOCK);
         if !keep {
+            self.host().add32(off + O_THREAD, 1);
+            self.host().futex_wake(off + O_THREAD, u32::MAX >> 1);
+        }
+    }
+
+    /// Where the dead waited: its place comes free, a call that it has not answered goes to
+    /// another, and a barrier breaks, for those who wait there wait for the dead.
+    fn settle_places(&self, local: &Local, off: u64, kind: Kind, estate: Estate) {
+        let found = self.each_waiter(off, |place| {
+            if place.word & OWNER == estate.token {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        let mut doomed = Doomed::new();
+        if !matches!(found, Ok(Some(()))) || self.take_or_wait(local, off, &mut doomed).is_err() {
+            return;
+        }
+        let (called, all) = self.clear_places(off, kind, estate.token);
+        self.give(local, off + O_LOCK);
+        for at in called {
+            self.host().futex_wake(at, 1);
+        }
+        if all {
             self.host().add32(off + O_THREAD, 1);
             self.host().futex_wake(off + O_THREAD, u32::MAX >> 1);
         }

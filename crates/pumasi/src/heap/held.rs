@@ -351,6 +351,30 @@ impl<H: Host> Heap<H> {
         Ok(Some(death))
     }
 
+    /// Gives a re-entrant user lock up, however often this thread has it; how often that was.
+    pub(crate) fn give_user_wholly(
+        &self,
+        object: &ObjectRef<H>,
+        what: &'static str,
+    ) -> Result<u32> {
+        let local = self.local()?;
+        let (host, off) = (self.host(), object.offset());
+        let word = host.load32(off + O_USER, Ordering::Relaxed);
+        if !self.holds_user(local, off, word) {
+            return Err(Error::NotHeld { what });
+        }
+        let depth = host.load32(off + O_DEPTH, Ordering::Relaxed);
+        host.store32(off + O_DEPTH, 1, Ordering::Relaxed);
+        self.give_user(object, what)?;
+        Ok(depth)
+    }
+
+    /// Says how often this thread has a re-entrant user lock that it has taken.
+    pub(crate) fn set_depth(&self, object: &ObjectRef<H>, depth: u32) {
+        self.host()
+            .store32(object.offset() + O_DEPTH, depth, Ordering::Relaxed);
+    }
+
     /// Gives a re-entrant user lock up once.
     pub(crate) fn give_user(&self, object: &ObjectRef<H>, what: &'static str) -> Result<()> {
         let local = self.local()?;

@@ -12,6 +12,7 @@
 //!   `walk`: all that their cells lead to.
 //! - [`collect`]: what only leads to itself, and what a kill left counted too high, comes back;
 //!   `mark`: how it is found.
+//! - `waiters`: who waits at a Condition or a Barrier.
 //! - `ring`: those of a Deque and a Queue; `lease`: what is taken out of a Queue and under way.
 //! - [`value`]: bringing values in; [`fetch`]: and out.
 //! - [`codec`]: how tuples and keys are written down.
@@ -46,6 +47,7 @@ pub mod shareable;
 pub mod travel;
 pub mod value;
 pub(crate) mod walk;
+pub(crate) mod waiters;
 
 pub use collect::Collected;
 pub use observe::ObjectStats;

@@ -6,6 +6,7 @@
 //! DIRECTORY    word | meta | length | leaves | (start, leaf)[capacity]
 //! TABLE        word | meta | used | live | tail | log2 of index | (hash, key, original, value)[capacity] | index
 //! DATA         word | meta | ... bytes from BUFFER_DATA
+//! WAITERS      word | meta | 0 | next | places[capacity]: see `waiters`
 //! RING, HUB    see `ring`
 //! ```
 //!
@@ -34,6 +35,7 @@ pub(crate) enum Form {
     Directory = 17,
     Table = 18,
     Data = 19,
+    Waiters = 20,
     Ring = 24,
     Hub = 25,
 }
@@ -112,6 +114,7 @@ impl<H: Host> Heap<H> {
             17 => Form::Directory,
             18 => Form::Table,
             19 => Form::Data,
+            20 => Form::Waiters,
             24 => Form::Ring,
             25 => Form::Hub,
             _ => return Err(Error::corrupt(off, "not a node").into()),
@@ -184,6 +187,12 @@ impl<H: Host> Heap<H> {
         let length = self.get(off + N_LENGTH);
         match form {
             Form::Data => {}
+            // From the last to the first, so that who runs this again still finds the rest.
+            Form::Waiters => {
+                for next in self.waiters_after(off).into_iter().rev() {
+                    self.free(local, next);
+                }
+            }
             Form::Ring => {
                 let ring = self.ring_in(block, off + RING_STATE)?;
                 self.release_ring(local, object, &ring, doomed)?;

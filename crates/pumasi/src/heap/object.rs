@@ -51,6 +51,10 @@ pub enum Kind {
     BoundedSemaphore = 7,
     /// A flag that can be waited for.
     Event = 8,
+    /// Where threads wait to be notified.
+    Condition = 9,
+    /// Where threads wait for each other.
+    Barrier = 10,
     /// A list with two ends.
     Deque = 16,
     /// Items that wait for whoever takes them.
@@ -69,6 +73,8 @@ impl Kind {
             6 => Kind::Semaphore,
             7 => Kind::BoundedSemaphore,
             8 => Kind::Event,
+            9 => Kind::Condition,
+            10 => Kind::Barrier,
             16 => Kind::Deque,
             17 => Kind::Queue,
             _ => return None,
@@ -100,6 +106,8 @@ impl Kind {
             Kind::Semaphore => "Semaphore",
             Kind::BoundedSemaphore => "BoundedSemaphore",
             Kind::Event => "Event",
+            Kind::Condition => "Condition",
+            Kind::Barrier => "Barrier",
             Kind::Deque => "Deque",
             Kind::Queue => "Queue",
         }

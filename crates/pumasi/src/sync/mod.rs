@@ -10,6 +10,8 @@
 //! SYNC-1: every wait sleeps in slices of at most 50 ms and asks between them whether whoever it
 //! waits for lives. SYNC-2: no wait holds anything. SYNC-3: deadlines follow the monotonic clock.
 
+mod barrier;
+mod condition;
 mod event;
 pub(crate) mod guarded;
 pub(crate) mod lock;
@@ -17,13 +19,20 @@ mod semaphore;
 
 pub use crate::heap::lock::{wait_by_default, waiting, with_check, without_waiting};
 pub use crate::heap::participant::Death;
+pub use barrier::{Arrival, Come, RawBarrier};
+pub use condition::{Enlisted, RawCondition, Relock, Waited};
 pub use event::RawEvent;
 pub use guarded::{
-    Abandoned, BoundedSemaphore, Event, Guard, Lock, LockError, LockGuard, Permit, RLock,
-    RLockGuard, Semaphore,
+    Abandoned, Barrier, BoundedSemaphore, Condition, Event, Guard, Lock, LockError, LockGuard,
+    Passed, Permit, RLock, RLockGuard, Semaphore, Waitable,
 };
 pub use lock::{Hold, RawLock, RawRLock};
 pub use semaphore::{RawBoundedSemaphore, RawSemaphore};
+
+/// Which locks a wait can give up is this crate's to say.
+mod relock {
+    pub trait Sealed {}
+}
 
 /// How a try or a wait ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

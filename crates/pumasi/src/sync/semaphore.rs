@@ -46,17 +46,31 @@ pub struct RawBoundedSemaphore<H: Host = Real> {
 face!(RawSemaphore, Kind::Semaphore);
 face!(RawBoundedSemaphore, Kind::BoundedSemaphore);
 
-/// Sleeps at the word `at` of an object while it has `seen`, in slices, until `ready` is done or
-/// the time is up. `between` is called after each slice that ended without a change.
+/// Sleeps at the word `O_THREAD` of an object while it has `seen`, in slices, until `ready` is
+/// done or the time is up. `between` is called after each slice that ended without a change.
 pub(crate) fn wait_until<H: Host, T>(
     object: &ObjectRef<H>,
+    timeout: Option<Duration>,
+    ready: impl FnMut() -> Result<Option<T>>,
+    seen: impl Fn() -> u32,
+    between: impl FnMut(),
+) -> Result<Option<T>> {
+    let word = object.offset() + O_THREAD;
+    let sleepers = Some(object.offset() + O_DEPTH);
+    wait_at(object, word, sleepers, timeout, ready, seen, between)
+}
+
+/// The same at any word; `sleepers`, where there may be several, is the word that counts them.
+pub(crate) fn wait_at<H: Host, T>(
+    object: &ObjectRef<H>,
+    word: u64,
+    sleepers: Option<u64>,
     timeout: Option<Duration>,
     mut ready: impl FnMut() -> Result<Option<T>>,
     seen: impl Fn() -> u32,
     mut between: impl FnMut(),
 ) -> Result<Option<T>> {
-    let (heap, host) = (object.heap(), object.heap().host());
-    let (word, sleepers) = (object.offset() + O_THREAD, object.offset() + O_DEPTH);
+    let host = object.heap().host();
     let mut spins = 0;
     let mut started = None;
     let mut slice = FIRST_SLICE;
@@ -82,17 +96,20 @@ pub(crate) fn wait_until<H: Host, T>(
         if left.is_zero() {
             return Ok(None);
         }
-        host.add32(sleepers, 1);
+        if let Some(sleepers) = sleepers {
+            host.add32(sleepers, 1);
+        }
         // Whoever changes the word from here on sees a sleeper; a change before ends the sleep
         // at once, for the word is no longer what was seen.
         host.futex_wait(word, now, slice.min(left));
-        host.add32(sleepers, 1u32.wrapping_neg());
+        if let Some(sleepers) = sleepers {
+            host.add32(sleepers, 1u32.wrapping_neg());
+        }
         lock::check()?;
         if seen() == now {
             slice = (slice * 2).min(LAST_SLICE);
             between();
         }
-        let _ = heap;
     }
 }
 

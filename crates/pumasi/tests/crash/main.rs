@@ -15,6 +15,7 @@ mod primitives;
 mod queues;
 #[path = "../support/mod.rs"]
 mod support;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,7 +24,10 @@ use pumasi::Heap;
 use pumasi::containers::{Number, RawBuffer, RawDict, RawList, Slice};
 use pumasi::heap::object::{Kind, ObjectRef};
 use pumasi::heap::value::Fetch;
-use pumasi::sync::{OnDeath, RawBoundedSemaphore, RawEvent, RawLock, RawRLock, RawSemaphore};
+use pumasi::sync::{
+    OnDeath, RawBarrier, RawBoundedSemaphore, RawCondition, RawEvent, RawLock, RawRLock,
+    RawSemaphore,
+};
 use pumasi::sys::sim::{Crash, Sim};
 use support::{Plain, copy, heap, plain, prepare, prepare_all, sibling, with_key};
 
@@ -36,6 +40,8 @@ enum Found {
     BeforeOrAfter,
     /// The state before: what the dead held has come back.
     Before,
+    /// One of these: the death itself is an event, or the operation several.
+    OneOf(&'static [&'static str]),
 }
 
 struct Case {
@@ -181,6 +187,23 @@ fn describe(object: &ObjectRef<Sim>) -> String {
             "event {}",
             RawEvent::from_object(object.clone()).unwrap().is_set()
         ),
+        Kind::Condition => {
+            let c = RawCondition::from_object(object.clone()).unwrap();
+            format!(
+                "{} wait, {} notified",
+                c.waiting().unwrap(),
+                c.notified().unwrap()
+            )
+        }
+        Kind::Barrier => {
+            let b = RawBarrier::from_object(object.clone()).unwrap();
+            let state = if b.is_broken() { "broken" } else { "whole" };
+            format!(
+                "phase {}, {state}, {} wait",
+                b.phase(),
+                b.waiting().unwrap()
+            )
+        }
         Kind::Queue => queues::describe(object),
         other => format!("{other:?}"),
     }
@@ -290,6 +313,7 @@ fn explore(case: &Case, deep: bool, tally: &mut Tally) {
     };
     let allowed = match case.found {
         Found::Before => vec![before],
+        Found::OneOf(states) => states.iter().map(|s| vec![(*s).to_owned()]).collect(),
         Found::BeforeOrAfter => vec![before, after],
     };
     for k in 0.. {
@@ -441,6 +465,22 @@ fn a_collection_survives_a_death_at_every_store() {
 fn primitives_survive_a_death_at_every_store() {
     let tally = explore_all(primitives::cases());
     assert_sections(&tally, &["semaphore.acquire", "semaphore.release"]);
+}
+
+#[test]
+fn those_who_wait_survive_a_death_at_every_store() {
+    let tally = explore_all(waiting::cases());
+    assert_sections(
+        &tally,
+        &[
+            "condition.wait",
+            "condition.notify",
+            "barrier.wait",
+            "barrier.open",
+            "barrier.break",
+            "barrier.reset",
+        ],
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! A damaged heap gives an error: never an endless loop, never an access outside the memory.
 //!
-//! Random words of a heap with a list and a dictionary in it are overwritten, then every
+//! Random words of a heap with a list, a dictionary and some who wait in it are overwritten, then every
 //! operation is tried. An operation may fail, may even succeed; a panic is allowed only as the
 //! backstop that says so ("damaged heap"). A watchdog ends a loop. `PUMASI_ROUND` names the round
 //! to begin with.
@@ -12,9 +12,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use pumasi::Heap;
 use pumasi::containers::{Number, Part, RawDict, RawList, Slice};
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Fetch;
+use pumasi::sync::{Arrival, RawBarrier, RawCondition, without_waiting};
+use pumasi::sys::sim::Sim;
 use support::{Plain, copy, heap, prepare, prepare_all, with_key};
 
 /// xorshift64*, so that a failing round can be run again by its number.
@@ -60,6 +63,12 @@ fn round(number: u64) {
             dict.insert(k, None, &mut v)
         })
         .unwrap();
+    }
+    let condition = RawCondition::create(&original).unwrap();
+    let barrier = RawBarrier::create(&original, 20).unwrap();
+    for _ in 0..16 {
+        let _stays = condition.enlist().unwrap();
+        assert!(matches!(barrier.arrive(false), Ok(Arrival::Wait(_))));
     }
     let used = original.used() + 200 * 1024;
     let damaged = copy(&original, 7);
@@ -142,6 +151,49 @@ fn round(number: u64) {
             }
         });
         attempt("clear", || drop(dict.clear()));
+    });
+    wait_there(&damaged, &condition, &barrier);
+}
+
+fn wait_there(damaged: &Heap<Sim>, condition: &RawCondition<Sim>, barrier: &RawBarrier<Sim>) {
+    // The internal lock may have been damaged into one that a living process holds.
+    let patient = |name, f: &dyn Fn()| without_waiting(|| attempt(name, f));
+    attempt("condition", || {
+        let token = condition.object().token();
+        let object = ObjectRef::from_token(damaged, token);
+        let Ok(c) = object.and_then(RawCondition::from_object) else {
+            return;
+        };
+        patient("enlist", &|| {
+            for _ in 0..20 {
+                if let Ok(place) = c.enlist() {
+                    let _ = c.is_notified(&place);
+                    let _ = c.sleep(&place, Some(Duration::ZERO));
+                    let _ = c.leave(place);
+                }
+            }
+        });
+        patient("notify", &|| drop(c.notify(3)));
+        patient("look", &|| c.look_for_dead());
+        patient("notify all", &|| drop(c.notify_all()));
+    });
+    attempt("barrier", || {
+        let object = ObjectRef::from_token(damaged, barrier.object().token());
+        let Ok(b) = object.and_then(RawBarrier::from_object) else {
+            return;
+        };
+        patient("come", &|| {
+            for _ in 0..6 {
+                if let Ok(Arrival::Wait(come)) = b.arrive(false) {
+                    let _ = b.outcome(&come);
+                    b.leave(come);
+                }
+            }
+        });
+        patient("look", &|| b.look_for_dead(None, 1));
+        patient("abort", &|| drop(b.abort()));
+        patient("reset", &|| drop(b.reset()));
+        patient("count", &|| drop(b.waiting()));
     });
 }
 

@@ -9,5 +9,6 @@ mod locks;
 mod plain;
 mod python;
 mod travel;
+mod waiting;
 
 pumasi::process::test_support!();

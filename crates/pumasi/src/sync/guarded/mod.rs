@@ -1,4 +1,4 @@
-//! Lock, RLock, the semaphores and Event as Rust programs use them: handles, guards, and the news
+//! Lock, RLock, the semaphores, Event, Condition and Barrier as Rust programs use them: handles, guards, and the news
 //! of a death.
 //!
 //! The untyped faces (`RawLock` and so on) do the work. Here an acquisition becomes a guard which
@@ -7,10 +7,14 @@
 //! that is dropped leaves word of the death before it releases, so that a `?` on the way out of a
 //! program does not hide it from the next.
 
+mod barrier;
+mod condition;
 mod event;
 mod lock;
 mod semaphore;
 
+pub use barrier::{Barrier, Passed};
+pub use condition::{Condition, Waitable};
 pub use event::Event;
 pub use lock::{Lock, LockGuard, RLock, RLockGuard};
 pub use semaphore::{BoundedSemaphore, Permit, Semaphore};

@@ -1,0 +1,171 @@
+//! Barrier: where processes and threads wait for each other.
+
+use pumasi::heap::object::ObjectRef;
+use pumasi::sync::{Arrival, RawBarrier};
+use pyo3::PyTraverseError;
+use pyo3::exceptions::PyValueError;
+use pyo3::gc::PyVisit;
+use pyo3::prelude::*;
+
+use crate::errors::OrRaise;
+use crate::reference::{Reference, assert_spawning, given};
+use crate::{heap, wait};
+
+/// Where so many processes and threads wait until all of them have come; then all go on.
+///
+/// One of them calls `action` before that. The barrier breaks when a wait takes longer than
+/// `timeout` seconds, when the action raises, at `abort()`, and when a process is killed while it
+/// waits here; then `wait` raises `threading.BrokenBarrierError`, until `reset()`.
+///
+/// >>> import pumasi
+/// >>> barrier = pumasi.Barrier(1)
+/// >>> barrier.wait()
+/// 0
+/// >>> barrier.abort()
+/// >>> barrier.broken
+/// True
+#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+pub struct Barrier {
+    raw: RawBarrier,
+    action: Option<Py<PyAny>>,
+    timeout: Option<f64>,
+}
+
+impl Barrier {
+    /// The one that lives in a shared object, without an action.
+    pub fn of_object(object: ObjectRef) -> PyResult<Barrier> {
+        Ok(Barrier {
+            raw: RawBarrier::from_object(object).or_raise()?,
+            action: None,
+            timeout: None,
+        })
+    }
+
+    /// The shared object.
+    pub fn object(&self) -> &ObjectRef {
+        self.raw.object()
+    }
+}
+
+#[pymethods]
+impl Barrier {
+    #[new]
+    #[pyo3(signature = (parties, action=None, timeout=None, *, ctx=None))]
+    fn new(
+        parties: &Bound<'_, PyAny>,
+        action: Option<Py<PyAny>>,
+        timeout: Option<f64>,
+        ctx: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Barrier> {
+        let _one_kind_for_every_start_method = ctx;
+        wait::timeout(timeout)?;
+        let raw = match given(Some(parties)) {
+            Some(object) => RawBarrier::from_object(object).or_raise()?,
+            None => {
+                let parties = parties.extract::<i64>()?;
+                let fits = u32::try_from(parties)
+                    .ok()
+                    .filter(|n| (1..=i32::MAX as u32).contains(n));
+                let parties = fits.ok_or_else(|| {
+                    PyValueError::new_err("parties must be greater than 0 and at most 2147483647")
+                })?;
+                RawBarrier::create(heap::default()?, parties).or_raise()?
+            }
+        };
+        Ok(Barrier {
+            raw,
+            action,
+            timeout,
+        })
+    }
+
+    /// Wait until as many have come as the barrier is for; return how many had come before.
+    ///
+    /// The numbers from 0 to `parties - 1` are each returned to one of those who pass together.
+    /// Raises `threading.BrokenBarrierError` if the barrier is broken or reset meanwhile, and
+    /// breaks it if that takes longer than `timeout` seconds (by default the barrier's own).
+    #[pyo3(signature = (timeout=None))]
+    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<u32> {
+        let limit = wait::timeout(timeout.or(self.timeout))?;
+        // Not tried first: coming and sleeping is one step.
+        let arrival = wait::sleep_in(py, || self.raw.wait(limit, self.action.is_some()))?;
+        match (arrival, &self.action) {
+            (Arrival::Act(come), Some(action)) => {
+                if let Err(raised) = action.call0(py) {
+                    wait::sleep_in(py, || self.raw.fail(come))?;
+                    return Err(raised);
+                }
+                wait::sleep_in(py, || self.raw.open(come))?;
+                Ok(come.index)
+            }
+            (Arrival::Open(index), _) => Ok(index),
+            _ => Err(pumasi::Error::BrokenBarrier).or_raise(),
+        }
+    }
+
+    /// Make the barrier whole and empty; for those who wait it is broken.
+    fn reset(&self, py: Python<'_>) -> PyResult<()> {
+        wait::run(py, || self.raw.reset())
+    }
+
+    /// Break the barrier: whoever waits, and whoever comes, gets BrokenBarrierError.
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        wait::run(py, || self.raw.abort())
+    }
+
+    /// How many must come.
+    #[getter]
+    fn parties(&self) -> u32 {
+        self.raw.parties()
+    }
+
+    /// How many wait for the others now.
+    #[getter]
+    fn n_waiting(&self) -> PyResult<u32> {
+        self.raw.waiting().or_raise()
+    }
+
+    /// Whether the barrier is broken.
+    #[getter]
+    fn broken(&self) -> bool {
+        self.raw.is_broken()
+    }
+
+    #[getter]
+    fn _action(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.action.as_ref().map(|action| action.clone_ref(py))
+    }
+
+    #[getter]
+    fn _timeout(&self) -> Option<f64> {
+        self.timeout
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let raw = &slf.get().raw;
+        let class = slf.get_type();
+        let name = format!("{}.{}", class.module()?, class.qualname()?);
+        let at = slf.as_ptr() as usize;
+        if raw.is_broken() {
+            return Ok(format!("<{name} at {at:#x}: broken>"));
+        }
+        let (come, parties) = (raw.waiting().or_raise()?, raw.parties());
+        Ok(format!("<{name} at {at:#x}: waiters={come}/{parties}>"))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        assert_spawning(slf)?;
+        let py = slf.py();
+        let reference = py.get_type::<Reference>().call1((slf,))?;
+        let this = slf.get();
+        let arguments = (reference, this._action(py), this.timeout);
+        (slf.as_any().get_type(), arguments)
+            .into_pyobject(py)
+            .map(Bound::into_any)
+    }
+
+    /// Called by the interpreter's collector of cycles.
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.action)
+    }
+}

@@ -1,0 +1,191 @@
+//! Conditions and barriers: those who wait, and those they wait for.
+
+use pumasi::sync::{Arrival, Come};
+
+use super::*;
+
+fn condition(o: &ObjectRef<Sim>) -> RawCondition<Sim> {
+    RawCondition::from_object(o.clone()).unwrap()
+}
+
+fn barrier(o: &ObjectRef<Sim>) -> RawBarrier<Sim> {
+    RawBarrier::from_object(o.clone()).unwrap()
+}
+
+/// A condition at which `n` of the survivor's threads wait.
+fn with_waiters(heap: &Heap<Sim>, n: u32) -> Vec<ObjectRef<Sim>> {
+    let condition = RawCondition::create(heap).unwrap();
+    for _ in 0..n {
+        let _stays = condition.enlist().unwrap();
+    }
+    vec![condition.object().clone()]
+}
+
+/// A barrier for `parties` to which `n` of the survivor's threads have come.
+fn with_come(heap: &Heap<Sim>, parties: u32, n: u32) -> Vec<ObjectRef<Sim>> {
+    let barrier = RawBarrier::create(heap, parties).unwrap();
+    for _ in 0..n {
+        assert!(matches!(barrier.arrive(false).unwrap(), Arrival::Wait(_)));
+    }
+    vec![barrier.object().clone()]
+}
+
+#[rustfmt::skip]
+pub fn cases() -> Vec<Case> {
+    let back = |name, setup, act| Case { found: Found::Before, ..case(name, setup, act) };
+    let one_of = |name, states, setup, act| Case { found: Found::OneOf(states), ..case(name, setup, act) };
+    vec![
+        back("wait at a condition", |h| with_waiters(h, 1), |_, o| {
+            let c = condition(&o[0]);
+            assert!(!c.leave(c.enlist().unwrap()));
+            let _place = c.enlist().unwrap();
+        }),
+        back("wait where there is no place left", |h| with_waiters(h, 14), |_, o| {
+            let _place = condition(&o[0]).enlist().unwrap();
+        }),
+        case("notify one of three", |h| with_waiters(h, 3), |_, o| {
+            assert_eq!(condition(&o[0]).notify(1).unwrap(), 1);
+        }),
+        one_of("notify all of two", &["2 wait, 0 notified", "1 wait, 1 notified", "0 wait, 2 notified"],
+            |h| with_waiters(h, 2), |_, o| assert_eq!(condition(&o[0]).notify_all().unwrap(), 2)),
+        back("let a lock go to wait", |h| {
+            let mut all = with_waiters(h, 0);
+            all.push(RawRLock::create(h, OnDeath::Auto).unwrap().object().clone());
+            all
+        }, |_, o| {
+            let lock = RawRLock::from_object(o[1].clone()).unwrap();
+            for _ in 0..2 { assert!(lock.acquire(None).unwrap().is_ours()); }
+            let waited = condition(&o[0]).wait(&lock, Some(std::time::Duration::from_millis(3))).unwrap();
+            assert!(!waited.notified);
+            assert_eq!(lock.depth(), 2);
+            for _ in 0..2 { lock.release().unwrap(); }
+        }),
+        one_of("come to a barrier", &["phase 0, whole, 1 wait", "phase 0, broken, 0 wait"],
+            |h| with_come(h, 3, 1), |_, o| {
+                assert!(matches!(barrier(&o[0]).arrive(false).unwrap(), Arrival::Wait(_)));
+            }),
+        case("come last to a barrier", |h| with_come(h, 2, 1), |_, o| {
+            assert!(matches!(barrier(&o[0]).arrive(false).unwrap(), Arrival::Open(1)));
+        }),
+        one_of("act at a barrier", &["phase 0, whole, 1 wait", "phase 0, broken, 0 wait", "phase 1, whole, 0 wait"],
+            |h| with_come(h, 2, 1), |_, o| {
+                let Arrival::Act(come) = barrier(&o[0]).arrive(true).unwrap() else { panic!() };
+                barrier(&o[0]).open(come).unwrap();
+            }),
+        one_of("fail at a barrier", &["phase 0, whole, 1 wait", "phase 0, broken, 0 wait"],
+            |h| with_come(h, 2, 1), |_, o| {
+                let Arrival::Act(come) = barrier(&o[0]).arrive(true).unwrap() else { panic!() };
+                barrier(&o[0]).fail(come).unwrap();
+            }),
+        one_of("wait in vain at a barrier", &["phase 0, whole, 0 wait", "phase 0, broken, 0 wait"],
+            |h| with_come(h, 2, 0), |_, o| {
+                let wait = barrier(&o[0]).wait(Some(std::time::Duration::from_millis(3)), false);
+                assert!(matches!(wait, Err(pumasi::Error::BrokenBarrier)));
+            }),
+        case("abort a barrier", |h| with_come(h, 3, 2), |_, o| barrier(&o[0]).abort().unwrap()),
+        case("reset a barrier", |h| with_come(h, 3, 2), |_, o| barrier(&o[0]).reset().unwrap()),
+        case("mend a barrier", |h| {
+            let all = with_come(h, 3, 2);
+            barrier(&all[0]).abort().unwrap();
+            all
+        }, |_, o| barrier(&o[0]).reset().unwrap()),
+    ]
+}
+
+/// The victim and a bystander wait, in this order; the victim notifies one: itself. Whenever it
+/// dies after that, the notification is the bystander's.
+#[test]
+fn a_notification_does_not_die_with_the_one_it_was_for() {
+    let mut passed_on = 0;
+    for k in 0.. {
+        let survivor = heap();
+        let c = RawCondition::create(&survivor).unwrap();
+        let victim = sibling(&survivor, 2);
+        victim.join().unwrap();
+        let v = condition(&ObjectRef::from_token(&victim, c.object().token()).unwrap());
+        let own = v.enlist().unwrap();
+        let bystander = c.enlist().unwrap();
+        victim.host().crash_at(k);
+        let done = catch_unwind(AssertUnwindSafe(|| v.notify(1).unwrap()));
+        let called = v.is_notified(&own);
+        if done.is_ok() {
+            victim.host().die();
+        }
+        for j in 0.. {
+            let first = copy(&survivor, 3);
+            first.host().crash_at(j);
+            let finished = catch_unwind(AssertUnwindSafe(|| {
+                first.join().unwrap();
+                first.recover();
+            }));
+            let second = sibling(&first, 4);
+            second.join().unwrap();
+            second.recover();
+            let seen = condition(&ObjectRef::from_token(&second, c.object().token()).unwrap());
+            assert_eq!(
+                seen.is_notified(&bystander),
+                called,
+                "stopped at {k}, then at {j}"
+            );
+            assert_eq!(seen.waiting().unwrap(), u32::from(!called));
+            support::sound(&second);
+            if finished.is_ok() {
+                break;
+            }
+        }
+        survivor.recover();
+        assert_eq!(c.leave(bystander), called, "stopped at {k}");
+        passed_on += u32::from(called);
+        std::mem::forget(v);
+        if done.is_ok() {
+            break;
+        }
+    }
+    assert!(passed_on > 1, "no death came after the notification");
+}
+
+/// One who is slow to leave learns its outcome though two more phases have ended, whoever died
+/// ending them.
+#[test]
+fn a_slow_one_learns_how_its_phase_ended() {
+    for reset in [false, true] {
+        for k in 0.. {
+            let survivor = heap();
+            let b = RawBarrier::create(&survivor, 2).unwrap();
+            let come = |b: &RawBarrier<Sim>| -> Come {
+                match b.arrive(false).unwrap() {
+                    Arrival::Wait(come) => come,
+                    other => panic!("{other:?}"),
+                }
+            };
+            let slow = come(&b);
+            if reset {
+                b.reset().unwrap();
+            } else {
+                assert!(matches!(b.arrive(false).unwrap(), Arrival::Open(1)));
+            }
+            let _next = come(&b);
+            let victim = sibling(&survivor, 2);
+            victim.join().unwrap();
+            let v = barrier(&ObjectRef::from_token(&victim, b.object().token()).unwrap());
+            victim.host().crash_at(k);
+            let done = catch_unwind(AssertUnwindSafe(|| {
+                // Ends the second phase, and a third one.
+                v.reset().unwrap();
+                let _third = come(&v);
+                v.reset().unwrap();
+            }));
+            if done.is_ok() {
+                victim.host().die();
+            }
+            std::mem::forget(v);
+            survivor.recover();
+            assert_eq!(b.outcome(&slow).is_err(), reset, "stopped at {k}");
+            b.leave(slow);
+            support::sound(&survivor);
+            if done.is_ok() {
+                break;
+            }
+        }
+    }
+}
