@@ -349,7 +349,7 @@ impl<'a, H: Host> Mark<'a, H> {
         let garbage = heap.verdict(seen) == Verdict::Garbage;
         let emptied = match self.root(off) {
             Ok(Some(root)) if garbage => match heap.node(root) {
-                Ok((Form::Data, _)) => Ok(()),
+                Ok((Form::Data | Form::Waiters, _)) => Ok(()),
                 Ok(_) => {
                     let version = heap.get(off + O_VERSION).wrapping_add(1);
                     heap.host()

@@ -46,8 +46,8 @@ pub(crate) mod ring;
 pub mod shareable;
 pub mod travel;
 pub mod value;
-pub(crate) mod walk;
 pub(crate) mod waiters;
+pub(crate) mod walk;
 
 pub use collect::Collected;
 pub use observe::ObjectStats;

@@ -35,6 +35,13 @@ impl<H: Host> Heap<H> {
         let to = |end: u64| from.saturating_add(most.max(1)).min(end);
         let (until, end) = match form {
             Form::Data => return Ok(None),
+            Form::Waiters => {
+                // The nodes behind it, all at once: there are few.
+                for next in self.waiters_after(node) {
+                    f(Cell::block(Tag::Node, next.off, next.generation));
+                }
+                return Ok(None);
+            }
             Form::Leaf => {
                 let end = length.min(capacity);
                 self.walk_cells(
