@@ -201,7 +201,7 @@ impl<H: Host> Heap<H> {
 
     /// Changes what a waiter finds in its place, unless it has given it up; the internal lock is
     /// held.
-    pub(crate) fn call(&self, place: Place, state: u32, ticket: u64) -> bool {
+    pub(crate) fn call_waiter(&self, place: Place, state: u32, ticket: u64) -> bool {
         // Nobody takes the place meanwhile, so that the ticket is still this waiter's.
         self.host()
             .store64(place.at + TICKET, ticket, Ordering::Relaxed);
@@ -236,7 +236,7 @@ impl<H: Host> Heap<H> {
                 ControlFlow::Continue(())
             });
             let place = first?;
-            if self.call(place, CALLED, limit) {
+            if self.call_waiter(place, CALLED, limit) {
                 return Some(place.at);
             }
         }

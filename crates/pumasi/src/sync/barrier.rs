@@ -147,7 +147,7 @@ impl<H: Host> RawBarrier<H> {
         };
         held.heap.each_waiter::<()>(held.object, |place| {
             if place.word & STATE == WAITING && place.ticket != phase {
-                held.heap.call(place, outcome, place.ticket);
+                held.heap.call_waiter(place, outcome, place.ticket);
             }
             ControlFlow::Continue(())
         })?;

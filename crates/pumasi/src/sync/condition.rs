@@ -263,7 +263,7 @@ impl<H: Host> RawCondition<H> {
             if called.len() as u64 == u64::from(n) {
                 break;
             }
-            if heap.call(place, CALLED, last) {
+            if heap.call_waiter(place, CALLED, last) {
                 called.push(place.at);
             }
         }
