@@ -188,11 +188,11 @@ class BaseContext(_standard.BaseContext):
 
         return JoinableQueue(maxsize, ctx=self.get_context())
 
-    def SimpleQueue(self) -> Any:
-        """Return the standard library's simple queue."""
-        from multiprocessing.queues import SimpleQueue
+    def SimpleQueue(self) -> queues.SimpleQueue:  # type: ignore[override]
+        """Return a queue with `get`, `put` and `empty` only."""
+        from .queues import SimpleQueue
 
-        return SimpleQueue(ctx=self._inner())
+        return SimpleQueue(ctx=self.get_context())
 
     def LifoQueue(self, maxsize: int = 0) -> queues.LifoQueue:
         """Return a queue from which the item that was put last is taken first."""
@@ -216,7 +216,8 @@ class BaseContext(_standard.BaseContext):
         """Return the standard library's pool, with processes of this context."""
         from multiprocessing.pool import Pool
 
-        return Pool(processes, initializer, initargs, maxtasksperchild, context=self.get_context())
+        context: Any = _PipesOfThePool(self.get_context())
+        return Pool(processes, initializer, initargs, maxtasksperchild, context=context)
 
     def Manager(self) -> managers.SyncManager:
         """Return a started manager, whose common types need no server process."""
@@ -251,6 +252,19 @@ class BaseContext(_standard.BaseContext):
         from .sharedctypes import Array
 
         return Array(typecode_or_type, size_or_initializer, lock=lock, ctx=self.get_context())
+
+
+class _PipesOfThePool:
+    """A context whose simple queues are pipes, into which the standard library's pool reaches."""
+
+    def __init__(self, context: BaseContext) -> None:
+        self._context = context
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._context, name)
+
+    def SimpleQueue(self) -> Any:
+        return self._context._inner().SimpleQueue()
 
 
 class ForkContext(BaseContext, _standard.ForkContext):

@@ -12,6 +12,7 @@ overrides `_on_queue_feeder_error` is told by that method instead, as its author
 
 from __future__ import annotations
 
+from functools import cached_property
 from multiprocessing import context as _context
 from multiprocessing import queues as _standard
 from queue import Empty as Empty
@@ -45,10 +46,93 @@ def _assigns_pipe(cls: type) -> bool:
     return False
 
 
+class _Reader:
+    """The receiving end of a queue, for who waits at several things: `connection.wait`, selectors.
+
+    Its descriptor is readable exactly while an item waits, and is made when it is first asked for.
+    """
+
+    readable = True
+    writable = False
+
+    def __init__(self, queue: _core.SharedQueue) -> None:
+        self._queue = queue
+        self._opened: tuple[int, int] | None = None
+        self._closed = False
+
+    def fileno(self) -> int:
+        """Return a descriptor to wait at; nobody may read from it."""
+        if self._closed:
+            raise OSError("handle is closed")
+        if self._opened is None:
+            self._opened = self._queue._open_reader()
+        return self._opened[0]
+
+    def poll(self, timeout: float | None = 0.0) -> bool:
+        """Whether there is an item, waiting for one at most `timeout` seconds; None is for ever."""
+        return self._queue._wait_for_item(timeout)
+
+    def recv(self) -> Any:
+        """Take the next item out and return it, waiting for one if need be."""
+        return self._queue.get()
+
+    def close(self) -> None:
+        """Close the descriptor, if there is one."""
+        self._closed = True
+        if self._opened is not None:
+            self._queue._close_reader(self._opened[1])
+            self._opened = None
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed."""
+        return self._closed
+
+    def __del__(self) -> None:
+        self.close()
+
+
+class _Writer:
+    """The sending end of a queue."""
+
+    readable = False
+    writable = True
+
+    def __init__(self, queue: _core.SharedQueue) -> None:
+        self._queue = queue
+        self.closed = False
+
+    def send(self, obj: Any) -> None:
+        """Put an item."""
+        self._queue.put(obj)
+
+    def close(self) -> None:
+        """Do nothing: there is no descriptor."""
+        self.closed = True
+
+
 class _Common:
     """What all queues share: the shared object, and how it travels."""
 
     _queue: _core.SharedQueue
+
+    # What libraries reach for; each is made when it is first asked for.
+
+    @cached_property
+    def _reader(self) -> _Reader:
+        return _Reader(self._queue)
+
+    @cached_property
+    def _writer(self) -> _Writer:
+        return _Writer(self._queue)
+
+    @cached_property
+    def _rlock(self) -> _core.Lock:
+        return _core.Lock()
+
+    @cached_property
+    def _wlock(self) -> _core.Lock:
+        return _core.Lock()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -193,6 +193,24 @@ impl SharedQueue {
         wait::run(py, || self.raw.wait_for_room(limit))
     }
 
+    /// Wait until there is an item, at most `timeout` seconds; whether there is.
+    fn _wait_for_item(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
+        let limit = wait::timeout(timeout)?;
+        wait::run(py, || self.raw.wait_for_item(limit))
+    }
+
+    /// Open the descriptor which is readable while there is an item: its number, and its name for
+    /// `_close_reader`.
+    fn _open_reader(&self, py: Python<'_>) -> PyResult<(i32, u64)> {
+        wait::run(py, || self.raw.reader())
+    }
+
+    /// Close what `_open_reader` has opened.
+    #[staticmethod]
+    fn _close_reader(name: u64) {
+        RawQueue::close_reader(name);
+    }
+
     /// Take the next item out.
     ///
     /// Waits for one unless `block` is false, at most `timeout` seconds, and raises `queue.Empty`

@@ -20,6 +20,7 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
+use std::os::fd::RawFd;
 
 use crate::containers::snapshot::Snapshot;
 use crate::error::{Error, Fast, Result};
@@ -34,14 +35,14 @@ use crate::heap::node::{Form, LEAF_CELLS, N_LENGTH, NewNode};
 use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::participant::Death;
 use crate::heap::ring::{
-    HUB_CLOSED, HUB_DONE, HUB_ITEM, HUB_RING, HUB_ROOM, HUB_STATE, HUB_TASKS, HUB_UNFINISHED,
-    RING_LEAST, RING_MOST, Ring,
+    HUB_BELL, HUB_BELL_INODE, HUB_CLOSED, HUB_DONE, HUB_ITEM, HUB_RING, HUB_ROOM, HUB_RUNG,
+    HUB_STATE, HUB_TASKS, HUB_UNFINISHED, RING_LEAST, RING_MOST, Ring,
 };
 use crate::heap::value::{Fetch, Prepared};
 use crate::heap::{Heap, Local};
 use crate::observer::Op;
 use crate::sync::lock::mark_signal;
-use crate::sys::{Host, Real};
+use crate::sys::{Host, Real, bell};
 
 const FIRST_SLICE: Duration = Duration::from_millis(1);
 const LAST_SLICE: Duration = Duration::from_millis(50);
@@ -409,6 +410,7 @@ impl<H: Host> RawQueue<H> {
             }
         }
         value.stored();
+        heap.tell_reader(self.hub);
         let item = heap.call(self.hub + HUB_ITEM);
         let room = slept && self.pass_on(self.hub + HUB_ROOM, !self.is_full());
         drop(held);
@@ -514,6 +516,7 @@ impl<H: Host> RawQueue<H> {
         }
         held.commit(self.hub + HUB_STATE, ring.moved(0, n as i64), &actions)?;
         values.iter_mut().for_each(Prepared::stored);
+        heap.tell_reader(self.hub);
         let item = heap.call(self.hub + HUB_ITEM);
         let room = slept && self.pass_on(self.hub + HUB_ROOM, !self.is_full());
         drop(held);
@@ -562,6 +565,7 @@ impl<H: Host> RawQueue<H> {
             if heap.get(self.hub + HUB_CLOSED) != 0 {
                 return Err(Self::closed().into());
             }
+            heap.tell_reader(self.hub);
             return Ok(Looked::Nothing(self.note(self.hub + HUB_ITEM, note)));
         }
         if ring.capacity >= 1024 && ring.len * 8 < ring.capacity {
@@ -576,6 +580,7 @@ impl<H: Host> RawQueue<H> {
         held.changed();
         let lease = heap.free_lease(local, self.hub);
         self.take(&mut held, new, cell, lease, 1, None)?;
+        heap.tell_reader(self.hub);
         let room = self.bound > 0 && heap.call(self.hub + HUB_ROOM);
         let more = slept && self.pass_on(self.hub + HUB_ITEM, ring.len > 1);
         drop(held);
@@ -689,6 +694,7 @@ impl<H: Host> RawQueue<H> {
             if heap.get(self.hub + HUB_CLOSED) != 0 {
                 return Err(Self::closed());
             }
+            heap.tell_reader(self.hub);
             return Ok(Looked::Nothing(self.note(self.hub + HUB_ITEM, note)));
         }
         let lease = heap.free_lease(local, self.hub);
@@ -723,6 +729,7 @@ impl<H: Host> RawQueue<H> {
             self.take(&mut held, new, leaf.cell(), lease, n, Some(leaf.block))?;
             leaf.used();
         }
+        heap.tell_reader(self.hub);
         let room = self.bound > 0 && heap.call(self.hub + HUB_ROOM);
         let more = slept && self.pass_on(self.hub + HUB_ITEM, ring.len > n);
         drop(held);
@@ -877,6 +884,7 @@ impl<H: Host> RawQueue<H> {
         held.changed();
         self.install(&mut held, &ring, &new, node, value)?;
         value.stored();
+        heap.tell_reader(self.hub);
         let item = heap.call(self.hub + HUB_ITEM);
         drop(held);
         if item {
@@ -908,6 +916,33 @@ impl<H: Host> RawQueue<H> {
         Ok(found.is_some())
     }
 
+    /// Waits until there is an item, at most `timeout`. Whether there is; another may be faster.
+    ///
+    /// # Errors
+    /// As [`RawQueue::get`].
+    pub fn wait_for_item(&self, timeout: Option<Duration>) -> Result<bool> {
+        let found = self.wait(
+            self.hub + HUB_ITEM,
+            timeout,
+            |note| {
+                let held = self.enter(Op::Wait, "queue.wait")?;
+                if !self.is_empty() {
+                    // Who only looks must not keep the item from one who takes.
+                    held.heap.call(self.hub + HUB_ITEM);
+                    drop(held);
+                    self.heap().host().futex_wake(self.hub + HUB_ITEM, 1);
+                    return Ok(Looked::Done(()));
+                }
+                if held.heap.get(self.hub + HUB_CLOSED) != 0 {
+                    return Err(Self::closed());
+                }
+                Ok(Looked::Nothing(self.note(self.hub + HUB_ITEM, note)))
+            },
+            || !self.is_empty(),
+        )?;
+        Ok(found.is_some())
+    }
+
     /// Commits a ring that has one item more before the first. Ring and state cannot change in
     /// one store: the ring goes first, in which the items of the old state are the same but for
     /// their places being one lower, which nobody sees under the lock; so the state is logged.
@@ -931,5 +966,43 @@ impl<H: Host> RawQueue<H> {
         held.commit(self.hub + HUB_RING, node.cell().bits(), &actions)?;
         node.used();
         Ok(())
+    }
+}
+
+impl RawQueue<Real> {
+    /// A descriptor that is readable exactly while there is an item, for `poll` and its relatives;
+    /// nobody may read from it. It is this process's until [`RawQueue::close_reader`], which is to
+    /// be called once for each call of this.
+    ///
+    /// Other processes that put and take reach it through `/proc`, by the process that made it. If
+    /// that one has ended, those who have not used it yet cannot: then a new one is made here, and
+    /// whoever waits at the old one is not woken by them.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when the process has no descriptor left; [`Error::WouldBlock`] where this
+    /// thread may not wait.
+    pub fn reader(&self) -> Result<(RawFd, u64)> {
+        let held = self.enter(Op::Wait, "queue.reader")?;
+        let heap = held.heap;
+        if let Some(bell) = heap.bell(self.hub)
+            && let Some(fd) = bell::take(bell)
+        {
+            return Ok((fd, bell.inode));
+        }
+        let bell = bell::make()?;
+        let word = (u64::from(bell.pid) << 32) | u64::from(bell.fd);
+        held.host()
+            .store64(self.hub + HUB_RUNG, 0, Ordering::Release);
+        held.host()
+            .store64(self.hub + HUB_BELL_INODE, bell.inode, Ordering::Release);
+        held.host()
+            .store64(self.hub + HUB_BELL, word, Ordering::Release);
+        heap.tell_reader(self.hub);
+        Ok((bell.fd.cast_signed(), bell.inode))
+    }
+
+    /// Closes what [`RawQueue::reader`] has opened, named by the second that it gave.
+    pub fn close_reader(inode: u64) {
+        bell::give_up(inode);
     }
 }

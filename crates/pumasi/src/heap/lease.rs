@@ -155,6 +155,7 @@ impl<H: Host> Heap<H> {
         }
         self.take_or_wait(local, off, doomed)?;
         let settled = self.settle_part(local, off, hub, (slot, token), death, doomed);
+        self.tell_reader(hub);
         let (item, done) = (
             self.call(hub + HUB_ITEM),
             self.get(hub + HUB_UNFINISHED) == 0 && self.call(hub + HUB_DONE),

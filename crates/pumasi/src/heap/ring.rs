@@ -13,6 +13,9 @@
 //! QUEUE-2: cells outside `first .. first + length` are nobody's: an operation fills them before
 //! its commit, and what they held before is never looked at.
 //!
+//! QUEUE-6: who waits in `poll` for an item has a pipe, which holds a byte while there is one: who
+//! changes the state from or to nothing sees to it before the lock is given up.
+//!
 //! A Deque's root is the ring, which holds the state; a Queue's root is the hub, which holds the
 //! state of the ring below it, so that both the state and the words to wait at never move.
 
@@ -25,7 +28,7 @@ use crate::heap::layout::MAX_PARTICIPANTS;
 use crate::heap::log::Doomed;
 use crate::heap::node::{Form, NewNode};
 use crate::heap::{Heap, Local};
-use crate::sys::Host;
+use crate::sys::{Bell, Host};
 
 /// The state word of a ring that is a root.
 pub(crate) const RING_STATE: u64 = 16;
@@ -52,6 +55,11 @@ pub(crate) const HUB_CLOSED: u64 = 48;
 pub(crate) const HUB_ITEM: u64 = 56;
 pub(crate) const HUB_ROOM: u64 = 60;
 pub(crate) const HUB_DONE: u64 = 64;
+/// `pid(32) fd(32)` of the pipe which is readable while there is an item, 0 where nobody asked;
+/// its inode; and whether it is readable. See [`Heap::tell_reader`].
+pub(crate) const HUB_BELL: u64 = 72;
+pub(crate) const HUB_BELL_INODE: u64 = 80;
+pub(crate) const HUB_RUNG: u64 = 88;
 /// First lease, see `lease`.
 pub(crate) const HUB_LEASES: u64 = 128;
 /// Bytes of a lease.
@@ -242,6 +250,43 @@ impl<H: Host> Heap<H> {
                 Ok(Some(block.off + crate::heap::layout::BUFFER_DATA))
             }
             _ => Err(Error::corrupt(block.off, "not the tasks of a queue")),
+        }
+    }
+
+    /// The pipe which is readable while there is an item, where somebody has asked for it.
+    pub(crate) fn bell(&self, hub: u64) -> Option<Bell> {
+        let word = self.get(hub + HUB_BELL);
+        (word != 0).then(|| Bell {
+            pid: (word >> 32) as u32,
+            fd: word as u32,
+            inode: self.get(hub + HUB_BELL_INODE),
+        })
+    }
+
+    /// Brings that pipe up to date with the state. The lock is held.
+    #[inline(always)]
+    pub(crate) fn tell_reader(&self, hub: u64) {
+        if self.host().load64(hub + HUB_BELL, Ordering::Relaxed) != 0 {
+            self.tell_reader_now(hub);
+        }
+    }
+
+    /// While the note says that the pipe is readable, it is; a kill in between leaves it
+    /// readable at most, until one finds nothing, or the next change.
+    #[cold]
+    #[inline(never)]
+    fn tell_reader_now(&self, hub: u64) {
+        let Some(bell) = self.bell(hub) else { return };
+        let (items, rung) = (
+            self.get(hub + HUB_STATE) & 0xffff_ffff > 0,
+            self.get(hub + HUB_RUNG) != 0,
+        );
+        if items && !rung {
+            self.host().ring(bell, true);
+            self.host().store64(hub + HUB_RUNG, 1, Ordering::Release);
+        } else if !items {
+            self.host().store64(hub + HUB_RUNG, 0, Ordering::Release);
+            self.host().ring(bell, false);
         }
     }
 

@@ -16,6 +16,18 @@ pub struct Identity {
     pub stack: u64,
 }
 
+/// A descriptor which tells those who wait in `poll` that there is something: whoever made it,
+/// its number there, and what it is, for a number is soon another's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bell {
+    /// Process id of the maker.
+    pub pid: u32,
+    /// The descriptor in that process.
+    pub fd: u32,
+    /// The inode of the pipe.
+    pub inode: u64,
+}
+
 /// Memory that processes share, and the operating system below it.
 ///
 /// Offsets are in bytes from the start of the memory. There are two sizes of access, 32 and 64
@@ -86,6 +98,10 @@ pub trait Host: Send + Sync + Sized + 'static {
     fn futex_wake(&self, off: u64, n: u32);
     /// How often a lock is tried before its waiter sleeps.
     fn spins(&self) -> u32;
+
+    /// Makes the descriptor that a bell names readable, or no longer readable. Never waits; where
+    /// the descriptor cannot be reached any more it does nothing.
+    fn ring(&self, _bell: Bell, _on: bool) {}
 
     /// Who this process is.
     fn identity(&self) -> Identity;

@@ -4,6 +4,7 @@
 //! real mapping ([`Real`]), in the crash simulator (`sim`) and under a model checker. Nothing
 //! in here knows what the bytes mean.
 
+pub(crate) mod bell;
 pub mod fork;
 mod host;
 mod mem;
@@ -14,7 +15,7 @@ pub mod sim;
 pub(crate) mod spawn;
 
 pub use fork::ForkHook;
-pub use host::{Host, Identity};
+pub use host::{Bell, Host, Identity};
 pub use mem::Mem;
 pub use real::Real;
 

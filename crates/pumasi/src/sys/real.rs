@@ -13,7 +13,7 @@ use rustix::mm::{Advice, MapFlags, ProtFlags};
 use rustix::thread::futex;
 
 use crate::error::{Error, Result};
-use crate::sys::{Host, Identity, Mem, fork, process};
+use crate::sys::{Bell, Host, Identity, Mem, bell, fork, process};
 
 /// A mapping of a memfd, and the system calls on it.
 pub struct Real {
@@ -226,6 +226,9 @@ impl Host for Real {
     #[inline(always)]
     fn spins(&self) -> u32 {
         100
+    }
+    fn ring(&self, bell: Bell, on: bool) {
+        bell::ring(bell, on);
     }
 
     fn identity(&self) -> Identity {
