@@ -9,7 +9,6 @@ library's, and so are the locks inside them.
 
 from __future__ import annotations
 
-import multiprocessing as _multiprocessing
 from collections.abc import Callable, Iterable, Sequence
 from multiprocessing import context as _standard
 from multiprocessing import reduction
@@ -25,6 +24,10 @@ from multiprocessing.context import (
 from multiprocessing.process import BaseProcess
 
 from . import _core, _lifecycle
+
+#: multiprocessing's own default context, which keeps the choice of the start method. Not asked for
+#: by a name of the package, for under `pumasi run` those names lead here.
+_chosen: _standard.DefaultContext = _standard._default_context
 
 # Known to type checkers by its name; the module `typing` is a third of what importing us costs.
 TYPE_CHECKING = False
@@ -122,7 +125,7 @@ class BaseContext(_standard.BaseContext):
         Its queues take their inner locks from it: they were written against those, down to what
         each semaphore does when its process is killed.
         """
-        return _multiprocessing.get_context(self.get_start_method())
+        return _chosen.get_context(self.get_start_method())
 
     def Lock(self, *, on_death: str | None = None) -> _core.Lock:  # type: ignore[override]
         """Return a lock, which recovers when its holder is killed.
@@ -307,20 +310,20 @@ class DefaultContext(BaseContext, _standard.DefaultContext):
         """Return the context of a start method, or of the chosen one."""
         if method is not None:
             return super().get_context(method)
-        chosen = _multiprocessing.get_context()
+        chosen = _chosen.get_context()
         return _contexts.get(chosen.get_start_method(), chosen)  # type: ignore[arg-type]
 
     def set_start_method(self, method: str | None, force: bool = False) -> None:
         """Choose the start method, once, for multiprocessing and pumasi alike."""
-        _multiprocessing.set_start_method(method, force)
+        _chosen.set_start_method(method, force)
 
     def get_start_method(self, allow_none: bool = False) -> Any:
         """Return the name of the chosen start method."""
-        return _multiprocessing.get_start_method(allow_none)
+        return _chosen.get_start_method(allow_none)
 
     def get_all_start_methods(self) -> list[str]:
         """Return the names of the start methods which this system has, the default one first."""
-        return _multiprocessing.get_all_start_methods()
+        return _chosen.get_all_start_methods()
 
 
 default_context = DefaultContext()

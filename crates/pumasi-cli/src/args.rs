@@ -1,6 +1,7 @@
 //! What can be typed: the command line's grammar, its help in two languages, and its errors.
 
 mod bench;
+mod run;
 
 use std::ffi::OsString;
 use std::io::Write;
@@ -11,6 +12,7 @@ use clap::{Arg, ArgAction, Args as ClapArgs, CommandFactory, FromArgMatches, Par
 use clap::{ValueEnum, ValueHint};
 
 pub(crate) use bench::BenchArgs;
+pub(crate) use run::RunArgs;
 
 use crate::exit::{Exit, Trouble};
 use crate::language::{Language, Text};
@@ -42,6 +44,8 @@ pub(crate) enum Command {
     Bench(BenchArgs),
     /// Run a Python program, and say of each shared object which type would suit it
     Advise(AdviseArgs),
+    /// Run an unchanged Python program on pumasi instead of multiprocessing
+    Run(RunArgs),
     /// Run one Rust program of the tour in this process, and print its result as JSON
     #[command(hide = true)]
     TourProgram(TourProgramArgs),
@@ -132,7 +136,11 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Args, Ex
     let language = language_before_parsing(&args);
     let parsed = command(language)
         .try_get_matches_from(args)
-        .and_then(|matches| Args::from_arg_matches(&matches));
+        .and_then(|matches| Args::from_arg_matches(&matches))
+        .and_then(|args| match &args.command {
+            Command::Run(run) => run.check(command(language), language).map(|()| args),
+            _ => Ok(args),
+        });
     parsed.map_err(|error| answer(&error))
 }
 
@@ -184,6 +192,9 @@ fn command(language: Language) -> clap::Command {
         })
         .mut_subcommand("bench", |bench| {
             bench.after_help(bench::AFTER.in_language(language))
+        })
+        .mut_subcommand("run", |command| {
+            command.after_help(run::AFTER.in_language(language))
         });
     match language {
         Language::En => command,
@@ -229,6 +240,7 @@ fn in_korean(command: clap::Command) -> clap::Command {
     let advise = "파이썬 프로그램을 실행하고, 공유 객체마다 알맞은 타입을 알려 줍니다";
     let tour = "작은 프로그램들을 pumasi와 표준 라이브러리로 실행해 비교합니다";
     let bench = "파이썬 함수를 직렬, 스레드, 프로세스로 실행해 재고 무엇을 쓸지 알려 줍니다";
+    let run = "파이썬 프로그램을 고치지 않고 multiprocessing 대신 pumasi로 실행합니다";
     command
         .mut_subcommand("tour", |command| {
             korean_arguments(command.about(tour), KOREAN_HELP)
@@ -238,6 +250,9 @@ fn in_korean(command: clap::Command) -> clap::Command {
         })
         .mut_subcommand("advise", |command| {
             korean_arguments(command.about(advise), KOREAN_ADVISE)
+        })
+        .mut_subcommand("run", |command| {
+            korean_arguments(command.about(run), run::KOREAN)
         })
 }
 
@@ -347,6 +362,7 @@ mod tests {
             "pumasi tour nothing",
             "pumasi tour --timeout -1",
             "pumasi tour --source",
+            "pumasi run",
         ];
         for line in lines {
             assert!(parsed(line).is_err(), "{line}");
@@ -367,7 +383,7 @@ mod tests {
     fn every_korean_help_has_its_argument() {
         let mut command = command(Language::Ko);
         command.build();
-        for name in ["tour", "bench", "advise"] {
+        for name in ["tour", "bench", "advise", "run"] {
             let command = command.find_subcommand(name).unwrap();
             for arg in command.get_arguments() {
                 let help = arg.get_help().map(ToString::to_string).unwrap_or_default();

@@ -55,6 +55,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>, embedding: Embedding) -> i3
     let done = match &args.command {
         args::Command::Advise(advise) => cmd::advise::run(advise, args.language(), &embedding),
         args::Command::Bench(bench) => cmd::bench::run(bench, args.language(), &embedding),
+        args::Command::Run(program) => cmd::run::run(program, args.language(), &embedding),
         args::Command::Tour(tour) => cmd::tour::run(tour, args.language(), &embedding),
         args::Command::TourProgram(program) => cmd::tour_program::run(program, &embedding),
     };

@@ -2,5 +2,6 @@
 
 pub(crate) mod advise;
 pub(crate) mod bench;
+pub(crate) mod run;
 pub(crate) mod tour;
 pub(crate) mod tour_program;

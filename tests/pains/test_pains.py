@@ -1,0 +1,64 @@
+"""What hurts in multiprocessing, as small programs: what they do there, and what on pumasi.
+
+Each pain is named by its number in the list that pumasi began with. Under a watchdog: where the
+standard library hangs, the program gives up by itself.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+#: What each program prints on multiprocessing, where it still hurts and can be shown every time,
+#: and what on pumasi.
+OUTCOMES: dict[str, tuple[str | None, str]] = {
+    "p02_killed_holder": (
+        "acquired: False and told: []",
+        "acquired: True and told: ['OwnerDiedWarning']",
+    ),
+    "p04_fork_with_threads": (None, "children ended with [0] and 1"),
+    "p07_nested_change": ("seen: []", "seen: ['from the child']"),
+    "p08_manager_without_server": ("[1, 2] with 1 process more", "[1, 2] with 0 process more"),
+    "p09_lost_update": ("counted: 1", "counted: 2"),
+    "p11_leak_warnings": ("complains of leaks: True", "complains of leaks: False"),
+    "p12_small_dev_shm": (
+        "files: True",
+        "files: False too large: MemoryError then: 1.5 [2.5]",
+    ),
+    "p13_view_outlives_its_array": (
+        None,
+        "still there: [2.0, 3.0, 4.0] and nobody else's: [9.0, 9.0, 9.0]",
+    ),
+}
+
+
+def output_of(name: str, package: str) -> str:
+    """Run a program on a package; return the line which it printed."""
+    environment = {k: v for k, v in os.environ.items() if k != "PUMASI_HEAP"}
+    done = subprocess.run(
+        [sys.executable, str(PROGRAMS / f"{name}.py"), package],
+        capture_output=True,
+        text=True,
+        timeout=100,
+        env=environment,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout.strip()
+
+
+def test_every_program_has_its_outcome() -> None:
+    assert {path.stem for path in PROGRAMS.glob("p*.py")} == set(OUTCOMES)
+
+
+@pytest.mark.parametrize("name", [name for name, (theirs, _) in OUTCOMES.items() if theirs])
+def test_on_multiprocessing(name: str) -> None:
+    assert output_of(name, "multiprocessing") == OUTCOMES[name][0]
+
+
+@pytest.mark.parametrize("name", OUTCOMES)
+def test_on_pumasi(name: str) -> None:
+    assert output_of(name, "pumasi") == OUTCOMES[name][1]
