@@ -12,8 +12,9 @@ from pumasi_bench.settings import Effort
 
 _HEADINGS = ("operation", "ours", "rival", "", "times better", "to reach", "reached")
 _READING = (
-    "Medians over the rounds ({rounds} for single operations), in brackets the smallest and the "
-    "largest; contenders are taken in turns within a round. "
+    "Medians over the rounds ({rounds} for single operations), in brackets their 95 % intervals "
+    "(order statistics; below six rounds the smallest and the largest); contenders are taken in "
+    "turns within a round. "
     "Single operations: the cost of the empty loop is subtracted, the garbage collector is off. "
     "Fairness rows: the worst over the rounds. "
     '"Times better" is the ratio of the results, in brackets its spread over the single rounds.'

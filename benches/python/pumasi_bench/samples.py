@@ -7,6 +7,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Literal
 
+from pumasi.measure.intervals import estimate
 from pumasi_bench.targets import Target
 
 Unit = Literal["ns", "ms", "M/s", "%"]
@@ -35,9 +36,20 @@ class Sample:
             return statistics.median(self.values)
         return min(self.values) if self.more_is_better else max(self.values)
 
+    @property
+    def spread(self) -> tuple[float, float]:
+        """The 95 % interval of the median, as `pumasi.bench` computes it.
+
+        Of fewer than six values, and where the worst counts, the smallest and the largest.
+        """
+        found = estimate(self.values)
+        if self.worst_counts or found.low is None or found.high is None:
+            return min(self.values), max(self.values)
+        return found.low, found.high
+
     def __str__(self) -> str:
         shown, unit = self.result, str(self.unit)
-        low, high = min(self.values), max(self.values)
+        low, high = self.spread
         if unit == "ns" and shown >= 1000:
             shown, low, high, unit = shown / 1000, low / 1000, high / 1000, "µs"
         return f"{digits(shown)} {unit} ({digits(low)} to {digits(high)})"

@@ -171,8 +171,8 @@ const HEAD: [Text; 10] = [
         ko: "속도 향상",
     },
     Text {
-        en: "per core",
-        ko: "코어당",
+        en: "per worker",
+        ko: "작업자당",
     },
     Text {
         en: "start-up",

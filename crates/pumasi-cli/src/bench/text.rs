@@ -150,11 +150,17 @@ fn costs(report: &Report, language: Language) -> Vec<Vec<String>> {
     };
     let head = match language {
         En => [
-            "", "per core", "start-up", "memory", "copied", "GIL held", "on locks",
+            "",
+            "per worker",
+            "start-up",
+            "memory",
+            "copied",
+            "GIL held",
+            "on locks",
         ],
         Ko => [
             "",
-            "코어당",
+            "작업자당",
             "시작",
             "메모리",
             "복사",
