@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the crash simulator, the property tests and the kill tests round after round, each round with
+# Runs the crash simulator, the property, churn and kill tests round after round, each round with
 # a new seed, for the given number of seconds or until Ctrl-C. Ends at the first failure, whose
 # seed it prints: ci/soak.sh 3600, or PUMASI_SEED=1234 ci/soak.sh to repeat one round.
 source "$(dirname "$0")/lib.sh"

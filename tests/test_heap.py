@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pickle
 import random
 import signal
 from collections.abc import Iterator
@@ -26,6 +27,28 @@ def test_containers_that_lead_to_each_other_are_collected() -> None:
     assert pumasi.heap.stats()["objects"] == before + 4
     assert pumasi.heap.collect() == 4
     assert pumasi.heap.stats()["objects"] == before
+
+
+def test_the_statistics_say_where_the_memory_went() -> None:
+    before = pumasi.heap.stats()
+    items: pumasi.List[Any] = pumasi.List(["a string of some length"] * 10_000)
+    block = pumasi.Array("d", 50_000)
+    stats = pumasi.heap.stats()
+    assert stats["objects"] >= before["objects"] + 2
+    assert sum(kind["objects"] for kind in stats["kinds"].values()) == stats["objects"]
+    grown = stats["kinds"]["List"]["bytes"] - before["kinds"].get("List", {"bytes": 0})["bytes"]
+    assert 10_000 * (8 + 24) <= grown < 10_000 * (8 + 64)
+    assert stats["kinds"]["Buffer"]["bytes"] >= 400_000
+    sizes = [one["bytes"] for one in stats["largest"]]
+    assert sizes == sorted(sizes, reverse=True) and sizes[0] >= 400_000
+    own = next(one for one in stats["processes"] if one["pid"] == os.getpid())
+    assert own["chunks"] > 0 and own["live"] <= own["bytes"]
+    assert stats["live"] + stats["idle"] <= stats["used"] <= stats["limit"]
+    assert 0 <= stats["fragmentation"] <= 1
+    text = repr(stats)
+    assert "List" in text and str(os.getpid()) in text and "MiB" in text
+    assert repr(pickle.loads(pickle.dumps(stats))) == text
+    assert len(items) == 10_000 and len(block) == 50_000
 
 
 class Node:

@@ -215,7 +215,7 @@ def test_the_heap_tells_about_itself() -> None:
     assert heap.used <= heap.limit
     assert len(heap.id) == 32
     assert heap.ticket.endswith(heap.id)
-    assert set(heap.stats()) == {"limit", "used", "objects", "participants"}
+    assert {"limit", "used", "objects", "participants"} <= set(heap.stats())
     assert heap.id in repr(heap)
     before = heap.limit
     heap.limit = before - 1

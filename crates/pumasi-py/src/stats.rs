@@ -39,7 +39,7 @@ pub fn stats<'py>(
         },
     };
     let heap = heap::default()?;
-    let all = py.detach(|| heap.stats());
+    let all = py.detach(|| heap.operations());
     let found = PyDict::new(py);
     for object in &all {
         match wanted {

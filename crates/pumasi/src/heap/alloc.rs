@@ -18,6 +18,7 @@ use core::sync::atomic::Ordering;
 use crate::error::{Error, Result};
 use crate::heap::cell::{BlockWord, State};
 use crate::heap::chunk::{Chunk, Use};
+use crate::heap::hash::OffsetMap;
 use crate::heap::layout::{C_FREED, C_GENERATION, CLASSES, SB_ORPHANS};
 use crate::heap::{Heap, Local, class_for};
 use crate::sys::Host;
@@ -30,16 +31,31 @@ pub(crate) struct BlockRef {
 }
 
 /// The private part: what this process knows to be free.
-#[derive(Default)]
 pub(crate) struct Allocator {
     classes: [Class; CLASSES.len()],
 }
 
-#[derive(Default)]
 struct Class {
     free: Vec<u64>,
     /// Our chunks of this class.
     chunks: Vec<u32>,
+    /// With so many free blocks it is time to look for chunks that are empty.
+    look_at: usize,
+}
+
+/// So many bytes of a class may be free before anybody looks for empty chunks of it.
+const SPARE: u64 = 256 << 10;
+
+impl Default for Allocator {
+    fn default() -> Self {
+        Allocator {
+            classes: CLASSES.map(|size| Class {
+                free: Vec::new(),
+                chunks: Vec::new(),
+                look_at: (SPARE / size) as usize,
+            }),
+        }
+    }
 }
 
 impl<H: Host> Heap<H> {
@@ -62,6 +78,9 @@ impl<H: Host> Heap<H> {
     /// first (PART-6), and what nothing reaches is collected.
     #[inline]
     pub(crate) fn allocate_outside(&self, local: &'static Local, size: u64) -> Result<BlockRef> {
+        if local.due.has_idle() {
+            self.give_idle_back(local);
+        }
         match self.allocate(local, size) {
             Err(Error::OutOfMemory { .. }) if self.make_room(local) => self.allocate(local, size),
             other => other,
@@ -244,9 +263,15 @@ impl<H: Host> Heap<H> {
         let word = self.chunk(chunk);
         match word.used {
             Use::Small if word.slot == local.slot => {
-                local
-                    .allocator
-                    .with(|a| a.classes[word.class.min(CLASSES.len() - 1)].free.push(off));
+                let class = word.class.min(CLASSES.len() - 1);
+                let many = local.allocator.with(|a| {
+                    let own = &mut a.classes[class];
+                    own.free.push(off);
+                    own.free.len() >= own.look_at
+                });
+                if many {
+                    self.look_for_empty_chunks(local, class);
+                }
             }
             Use::Small | Use::Orphan => {
                 let hint = self.entry(chunk) + C_FREED;
@@ -262,26 +287,71 @@ impl<H: Host> Heap<H> {
     /// Frees those of our small chunks that hold no block; those of headers where `headers` says
     /// so.
     pub(super) fn free_empty_chunks(&self, local: &Local, headers: bool) {
+        for class in usize::from(!headers)..CLASSES.len() {
+            self.free_empty_of(local, class);
+        }
+    }
+
+    /// Our empty chunks of one class become free for others. The time is spread: it is looked
+    /// again when there are twice as many free blocks as are left now.
+    #[cold]
+    #[inline(never)]
+    fn look_for_empty_chunks(&self, local: &Local, class: usize) {
+        if class != 0 {
+            self.free_empty_of(local, class);
+        } else if !self.with_headers_alone(local, || self.free_empty_of(local, class)) {
+            // A collection is under way.
+            local.allocator.with(|a| a.classes[class].look_at *= 2);
+        }
+        local.due.idle_if(self.is_idle_beyond());
+    }
+
+    fn free_empty_of(&self, local: &Local, class: usize) {
+        let (size, blocks) = (CLASSES[class], self.blocks_in(class));
         local.allocator.with(|a| {
-            for (class, own) in a.classes.iter_mut().enumerate() {
-                if class == 0 && !headers {
-                    continue;
+            let own = &mut a.classes[class];
+            let words = |chunk: u64| {
+                let start = self.chunk_start(chunk);
+                (0..blocks).map(move |i| self.word(start + i * size))
+            };
+            let mut empty = OffsetMap::default();
+            own.chunks.retain(|&chunk| {
+                let chunk = u64::from(chunk);
+                let used = words(chunk).any(|w| w.state() != Some(State::Free));
+                if !used {
+                    empty.insert(chunk, ());
                 }
-                let (size, blocks) = (CLASSES[class], self.blocks_in(class));
-                own.chunks.retain(|&chunk| {
-                    let chunk = u64::from(chunk);
-                    let start = self.chunk_start(chunk);
-                    let words = || (0..blocks).map(|i| self.word(start + i * size));
-                    if words().any(|w| w.state() != Some(State::Free)) {
-                        return true;
-                    }
-                    own.free
-                        .retain(|&off| off < start || off >= start + self.0.chunk_size);
-                    self.retire(chunk, words().map(BlockWord::generation).max());
-                    false
-                });
+                used
+            });
+            if !empty.is_empty() {
+                let of = |off: u64| self.chunk_of(off).unwrap_or(u64::MAX);
+                own.free.retain(|&off| !empty.contains_key(&of(off)));
+                for &chunk in empty.keys() {
+                    self.retire(chunk, words(chunk).map(BlockWord::generation).max());
+                }
             }
+            own.look_at = (2 * own.free.len()).max((SPARE / size) as usize);
         });
+    }
+
+    /// Frees a chunk whose owner has ended and that holds no block.
+    pub(super) fn free_if_empty_orphan(&self, local: &Local, chunk: u64, found: Chunk) {
+        if found.used != Use::Orphan || found.class >= CLASSES.len() {
+            return;
+        }
+        let (size, start) = (CLASSES[found.class], self.chunk_start(chunk));
+        let words = || (0..self.blocks_in(found.class)).map(|i| self.word(start + i * size));
+        let used = || words().any(|w| w.state() != Some(State::Free));
+        let ours = Chunk {
+            used: Use::Small,
+            slot: local.slot,
+            ..found
+        };
+        // Nobody allocates from an orphan, and from then on nobody can take it over.
+        if used() || !self.change_chunk(chunk, found, ours) {
+            return;
+        }
+        self.retire(chunk, words().map(BlockWord::generation).max());
     }
 
     /// A small chunk, all of whose blocks are free and which is ours, becomes free.

@@ -35,6 +35,9 @@ thread_local! {
 /// Keep at most this many bytes of free runs for reuse; fresh pages are dear.
 const KEEP_IDLE: u64 = 64 << 20;
 
+/// Give so many bytes back to the system at a time.
+const GIVE_BACK: u64 = 4 << 20;
+
 /// What a chunk is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
@@ -468,32 +471,77 @@ impl<H: Host> Heap<H> {
     pub(crate) fn trim(&self) -> u64 {
         let mut bytes = 0;
         let Ok(local) = self.local() else { return 0 };
-        // A collector looks at headers that it has no handle of: while one is at it, chunks of
-        // headers stay what they are.
-        let taken = self.take_now(local, SB_COLLECTOR);
-        let alone = matches!(taken, Ok(Taken::Ours | Taken::FromDead(..)));
-        self.free_empty_chunks(local, alone);
-        if alone {
-            self.give(local, SB_COLLECTOR);
+        let empty = |headers| {
+            self.free_empty_chunks(local, headers);
+            for chunk in 0..self.high_water() {
+                let found = self.chunk(chunk);
+                if headers || found.class != 0 {
+                    self.free_if_empty_orphan(local, chunk, found);
+                }
+            }
+        };
+        if !self.with_headers_alone(local, || empty(true)) {
+            empty(false);
         }
         for chunk in 0..self.high_water() {
-            let found = self.chunk(chunk);
-            if found.used != Use::Free || !found.committed {
-                continue;
-            }
-            let ours = Chunk {
-                used: Use::Claimed,
-                slot: local.slot,
-                committed: true,
-                ..Chunk::FREE
-            };
-            if self.change_chunk(chunk, found, ours) {
-                self.host().add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
-                self.give_back(chunk, true, false);
-                bytes += self.0.chunk_size;
-            }
+            bytes += self.give_free_chunk_back(local, chunk);
         }
         bytes
+    }
+
+    /// Runs `f` while nobody collects: a collector looks at headers that it has no handle of, so
+    /// that chunks of headers stay what they are till it is done. `false`, and nothing done, when
+    /// somebody does.
+    pub(super) fn with_headers_alone(&self, local: &Local, f: impl FnOnce()) -> bool {
+        let taken = self.take_now(local, SB_COLLECTOR);
+        let alone = matches!(taken, Ok(Taken::Ours | Taken::FromDead(..)));
+        if alone {
+            f();
+            self.give(local, SB_COLLECTOR);
+        }
+        alone
+    }
+
+    /// Whether more lies idle than is kept for reuse.
+    pub(super) fn is_idle_beyond(&self) -> bool {
+        self.host().load64(SB_IDLE, Ordering::Relaxed) > KEEP_IDLE
+    }
+
+    /// Gives a few of the chunks that lie idle back to the system, as long as there are more than
+    /// are kept for reuse. No lock is held: it takes its time.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn give_idle_back(&self, local: &Local) {
+        let mut given = 0;
+        for chunk in (0..self.high_water()).rev() {
+            if given >= GIVE_BACK || !self.is_idle_beyond() {
+                break;
+            }
+            given += self.give_free_chunk_back(local, chunk);
+        }
+        local
+            .due
+            .idle_if(given >= GIVE_BACK && self.is_idle_beyond());
+    }
+
+    /// Gives one chunk back to the system if it is free; the bytes.
+    fn give_free_chunk_back(&self, local: &Local, chunk: u64) -> u64 {
+        let found = self.chunk(chunk);
+        if found.used != Use::Free || !found.committed {
+            return 0;
+        }
+        let ours = Chunk {
+            used: Use::Claimed,
+            slot: local.slot,
+            committed: true,
+            ..Chunk::FREE
+        };
+        if !self.change_chunk(chunk, found, ours) {
+            return 0;
+        }
+        self.host().add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
+        self.give_back(chunk, true, false);
+        self.0.chunk_size
     }
 
     /// Counts committed chunks again: kills leave the counters a little off.

@@ -25,7 +25,7 @@
 //! One process collects at a time, under a lock in the superblock. While it collects no chunk of
 //! headers is given back (`chunk::trim`), so that a header stays a header.
 
-use core::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use core::time::Duration;
 
 use crate::error::{Error, Result};
@@ -60,13 +60,26 @@ pub struct Collected {
     pub returned: u64,
 }
 
-/// When this process collects by itself.
+/// What this process does by itself, and when.
 pub(crate) struct Due {
     /// Objects made here, less those destroyed here, since the last collection.
     made: AtomicI64,
     at: AtomicI64,
     /// The last collection that was taken notice of.
     ended: AtomicU64,
+    /// More memory lies idle than is kept: what is made ready next gives some back.
+    idle: AtomicBool,
+}
+
+impl Due {
+    #[inline(always)]
+    pub(crate) fn has_idle(&self) -> bool {
+        self.idle.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn idle_if(&self, idle: bool) {
+        self.idle.store(idle, Ordering::Relaxed);
+    }
 }
 
 impl Default for Due {
@@ -75,6 +88,7 @@ impl Default for Due {
             made: AtomicI64::new(0),
             at: AtomicI64::new(FIRST),
             ended: AtomicU64::new(0),
+            idle: AtomicBool::new(false),
         }
     }
 }
@@ -89,7 +103,7 @@ pub(crate) enum Patience {
 }
 
 /// The collector's lock, given up when dropped.
-struct Collecting<'a, H: Host>(&'a Heap<H>, &'static Local);
+pub(crate) struct Collecting<'a, H: Host>(pub(crate) &'a Heap<H>, pub(crate) &'static Local);
 
 impl<H: Host> Drop for Collecting<'_, H> {
     fn drop(&mut self) {
@@ -127,14 +141,15 @@ impl<H: Host> Heap<H> {
     ///
     /// # Errors
     /// [`Error::TooManyParticipants`]; [`Error::Corrupt`] for a heap in which not everything can
-    /// be followed, where nothing is freed; what the caller's check says while it waits.
+    /// be followed, where nothing is freed; what the caller's check says while it waits, and
+    /// [`Error::WouldBlock`] where this thread may not wait.
     pub fn collect(&self) -> Result<Collected> {
         self.recover();
         let local = self.local()?;
         let begun = self.get(SB_BEGUN);
         let collecting = match self.take_now(local, SB_COLLECTOR)? {
             Taken::TimedOut => {
-                lock::waiting(|| self.take_contended(local, SB_COLLECTOR, None, Rule::Internal))?;
+                self.take_contended(local, SB_COLLECTOR, None, Rule::Internal)?;
                 Collecting(self, local)
             }
             _ => Collecting(self, local),
@@ -266,7 +281,7 @@ impl<H: Host> Heap<H> {
                 std::thread::yield_now();
                 continue;
             }
-            if patience == Patience::None {
+            if patience == Patience::None || !lock::waiting_allowed() {
                 return Err(Error::WouldBlock);
             }
             lock::check()?;

@@ -326,16 +326,9 @@ impl<'a, H: Host> Mark<'a, H> {
         if !heap.open_up(self.local, seen.off, seen.word, self.patience)? {
             return Ok(bytes);
         }
-        let walked = self.root(seen.off).and_then(|root| match root {
-            None => Ok(()),
-            Some(root) => {
-                bytes += heap.bytes_of(Cell(heap.get(seen.off + O_ROOT)));
-                let count = &mut |cell| bytes += heap.bytes_of(cell);
-                heap.walk(root, 0, u64::MAX, count).map(drop)
-            }
-        });
+        bytes += heap.content(seen.off);
         heap.close_up(self.local, seen.off, Doomed::new());
-        walked.map(|()| bytes)
+        Ok(bytes)
     }
 
     /// Takes out all that an unreachable container holds. `false` when it is reachable after all.

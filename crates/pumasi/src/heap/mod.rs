@@ -16,6 +16,7 @@
 //! - `ring`: those of a Deque and a Queue; `lease`: what is taken out of a Queue and under way.
 //! - [`value`]: bringing values in; [`fetch`]: and out.
 //! - [`codec`]: how tuples and keys are written down.
+//! - [`stats`]: where the memory went.
 //! - `shareable`: which Rust types may lie in shared memory as they are.
 //!
 //! HEAP-1: a mapping is never moved and never unmapped while the process lives.
@@ -44,6 +45,7 @@ pub(crate) mod observe;
 pub(crate) mod participant;
 pub(crate) mod ring;
 pub mod shareable;
+pub mod stats;
 pub mod travel;
 pub mod value;
 pub(crate) mod waiters;
@@ -51,6 +53,7 @@ pub(crate) mod walk;
 
 pub use collect::Collected;
 pub use observe::ObjectStats;
+pub use stats::Stats;
 
 use core::sync::atomic::Ordering;
 use std::sync::Arc;

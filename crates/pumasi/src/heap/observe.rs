@@ -148,7 +148,7 @@ impl<H: Host> Heap<H> {
     }
 
     /// The counters of every object that has any.
-    pub fn stats(&self) -> Vec<ObjectStats> {
+    pub fn operations(&self) -> Vec<ObjectStats> {
         let mut all = Vec::new();
         self.for_each_object(|off, word| {
             let stats = self.get(off + O_STATS);

@@ -70,6 +70,15 @@ fn round(number: u64) {
         let _stays = condition.enlist().unwrap();
         assert!(matches!(barrier.arrive(false), Ok(Arrival::Wait(_))));
     }
+    // Something that only a collection finds, and something nested that it must follow.
+    let circle = RawList::create(&original).unwrap();
+    for to in [circle.object(), list.object()] {
+        let mut edge = original.prepare_object(to).unwrap();
+        circle.push(&mut edge).unwrap();
+        let mut pickle = original.prepare_pickle(b"pickled", &[to]).unwrap();
+        list.push(&mut pickle).unwrap();
+    }
+    drop(circle);
     let used = original.used() + 200 * 1024;
     let damaged = copy(&original, 7);
     let mut random = Random(number.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
@@ -84,6 +93,11 @@ fn round(number: u64) {
             _ => random.below(1 << 20),
         };
         damaged.host().poke(off, value);
+    }
+    let collect = || drop(pumasi::sync::without_waiting(|| damaged.collect()));
+    attempt("stats", || drop(damaged.stats().to_string()));
+    if number.is_multiple_of(2) {
+        attempt("collect first", collect);
     }
     let mut out = Fetch::new();
     let (l, d) = (list.object().token(), dict.object().token());
@@ -153,6 +167,7 @@ fn round(number: u64) {
         attempt("clear", || drop(dict.clear()));
     });
     wait_there(&damaged, &condition, &barrier);
+    attempt("collect", collect);
 }
 
 fn wait_there(damaged: &Heap<Sim>, condition: &RawCondition<Sim>, barrier: &RawBarrier<Sim>) {
