@@ -3,6 +3,7 @@
 use core::fmt;
 use core::time::Duration;
 
+use crate::error::Error;
 use crate::heap::cell::{Cell, State};
 use crate::heap::chunk::Use;
 use crate::heap::collect::{Collecting, Patience};
@@ -217,9 +218,11 @@ impl<H: Host> Heap<H> {
                 continue;
             };
             let mut bytes = OBJECT_SIZE;
-            let opened = contents
-                .then(|| self.open_up(local, off, word, Patience::None))
-                .unwrap_or(Err(crate::Error::WouldBlock));
+            let opened = if contents {
+                self.open_up(local, off, word, Patience::None)
+            } else {
+                Err(Error::WouldBlock)
+            };
             match opened {
                 Ok(true) => {
                     bytes += self.content(off);
