@@ -163,6 +163,23 @@ def test_synchronization_leaves_no_names(ctx: Any) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (-9, b"", b"")
 
 
+def put_under(lock: Any, queue: Any) -> None:
+    with lock:
+        queue.put("from the child")
+
+
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_what_one_start_method_made_serves_another(method: str) -> None:
+    made_by, started_by = pumasi.get_context("fork"), pumasi.get_context(method)
+    lock, queue = made_by.Lock(), made_by.Queue()
+    process = started_by.Process(target=put_under, args=(lock, queue))
+    process.start()
+    assert queue.get(timeout=60) == "from the child"
+    process.join()
+    assert process.exitcode == 0
+    process.close()
+
+
 def test_star_import_gives_what_multiprocessing_gives() -> None:
     theirs: dict[str, Any] = {}
     ours: dict[str, Any] = {}

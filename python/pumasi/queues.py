@@ -376,6 +376,8 @@ class SimpleQueue(_Common):
     def close(self) -> None:
         """Say that this process is done with the queue."""
         self._queue.close()
+        self._reader.close()
+        self._writer.close()
 
 
 def _standard_most() -> int:

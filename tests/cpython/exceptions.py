@@ -54,6 +54,22 @@ EXPECTED = (
         "Looks for the file of the private module `popen_spawn_win32` in the package's directory.",
         ours="tests/test_surface.py::test_submodules_say_what_is_public",
     ),
+    Expected(
+        "WithProcessesTestQueue.test_queue_feeder_donot_stop_onexc",
+        "changed",
+        "Puts what cannot be pickled, and expects `put` to say nothing. A queue of pumasi raises "
+        "the error at `put`, in the caller; a subclass which overrides `_on_queue_feeder_error` is "
+        "told by that method instead.",
+        ours="tests/test_queues.py::test_what_cannot_be_pickled_is_refused_in_the_caller",
+    ),
+    Expected(
+        "TestStartMethod.test_mixed_startmethod",
+        "changed",
+        "Sends a queue of the context `fork` to a spawned process, and expects an error, because its "
+        "locks have no name there. A queue or a lock of pumasi needs no name, and works.",
+        ours="tests/test_surface.py::test_what_one_start_method_made_serves_another",
+        methods=("spawn",),
+    ),
 )
 
 
