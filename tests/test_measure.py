@@ -148,7 +148,7 @@ def test_results_that_cannot_be_pickled_rule_processes_out() -> None:
     [
         (measured_work.fails, "failed", "input 3: ValueError: three is one too many"),
         (measured_work.ends_the_process, "died", "exit code 7"),
-        (measured_work.never_ends, "too-slow", "had not ended after 0.5 s"),
+        (measured_work.never_ends, "too-slow", "had not ended after 5 s"),
     ],
 )
 def test_what_goes_wrong_is_said_in_a_sentence(function: Any, code: str, words: str) -> None:

@@ -50,7 +50,7 @@ def bench(
     ``progress(what, share)`` now and then.
 
     Raises MeasureError, with a sentence that says what to do, when the function fails, crashes, or
-    takes longer than the budget for one pass.
+    takes longer than the budget (and five seconds) for one pass.
 
     >>> import pumasi
     >>> report = pumasi.bench(len, ["some", "words"], budget=0.5)

@@ -106,6 +106,8 @@ class Host:
 
     def end(self) -> None:
         """End the process in order, or by force."""
+        if self._connection.closed:
+            return
         with contextlib.suppress(OSError, EOFError, ValueError, TooSlow, MeasureError):
             self._command(5, "close")
         self._process.join(2)
@@ -113,9 +115,12 @@ class Host:
 
     def kill(self) -> None:
         """Make sure that the process has ended; its workers end with it."""
+        if self._connection.closed:
+            return
         if self._process.is_alive():
             self._process.kill()
         self._process.join()
+        self._process.close()
         self._connection.close()
 
     def _look_on(self, glances: list[system.Glance], timeout: float) -> dict[str, float]:

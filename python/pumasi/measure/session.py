@@ -25,6 +25,9 @@ from .intervals import FEWEST, estimate
 from .variants import NATIVE, PICKLED, PROCESSES, SERIAL, SHARED, THREADS, Variant, worker_counts
 from .work import MeasureError, Work
 
+LEAST_PATIENCE = 5.0
+"""Seconds for which one pass is waited for at least, however small the budget is."""
+
 Tell = Callable[[str, float], None]
 """Is told what is done now, and which share of the budget is spent."""
 
@@ -90,6 +93,12 @@ class Session:
             self._open_variants()
             reference = self._reference()
             rounds = self._rounds()
+        except TooSlow:
+            raise MeasureError(
+                "too-slow",
+                "the function came to a stop in a later pass than the first: does it wait for "
+                "something that is there only once?",
+            ) from None
         finally:
             for host in self._hosts:
                 if host in self._alive:
@@ -129,15 +138,16 @@ class Session:
         host = self._start(Variant(SERIAL))
         self._hosts.append(host)
         budget = self._options.budget
+        patience = max(budget, LEAST_PATIENCE)
         try:
-            host.open(budget)
-            first, packed = host.check(budget)
+            host.open(patience)
+            first, packed = host.check(patience)
         except TooSlow:
             host.kill()
             raise MeasureError(
                 "too-slow",
-                f"one pass over {len(self._work.inputs)} inputs had not ended after {budget:g} s: "
-                "give fewer or smaller inputs, or a larger budget",
+                f"one pass over {len(self._work.inputs)} inputs had not ended after "
+                f"{patience:g} s: give fewer or smaller inputs, or a larger budget",
             ) from None
         seconds = first.seconds
         if isinstance(packed, str):
@@ -145,14 +155,14 @@ class Session:
         else:
             self._expected = pickle.loads(packed)
         if seconds < budget / 8:
-            second, again = host.check(budget)
+            second, again = host.check(patience)
             seconds = min(seconds, second.seconds)
             if isinstance(again, bytes):
                 self._compare(pickle.loads(again), "not-deterministic", SERIAL)
         else:
             self._warnings.append(("long-pass", f"{seconds:.3g}"))
         self._calibrate(host, seconds)
-        host.watch(budget, self._watched_loops(seconds), self._gil)
+        host.watch(patience, self._watched_loops(seconds), self._gil)
 
     def _calibrate(self, host: Host, seconds: float) -> None:
         host.loops = max(1, min(10_000, math.ceil(self._options.shortest_run / max(seconds, 1e-7))))
@@ -234,7 +244,7 @@ class Session:
                 self._left_out.append((variant, *refusal))
                 continue
             # Another way may cost more, but not without end.
-            patience = max(self._left() / 2, 5.0, 2 * pass_seconds)
+            patience = max(self._left() / 2, LEAST_PATIENCE, 2 * pass_seconds)
             host = self._start(variant)
             try:
                 self._open(host, patience)
@@ -308,11 +318,11 @@ class Session:
                 spin = Work("reference", _spin, [60_000] * count)
                 host = self._start(Variant(PROCESSES, count, "fork", PICKLED), spin)
                 hosts.append(host)
-                host.open(10)
-                host.check(10)
+                host.open(30)
+                host.check(30)
             for _ in range(5):
                 for host in hosts:
-                    record = host.run(10)
+                    record = host.run(30)
                     taken[host.variant.workers].append(max(w.cpu for w in record.workers))
         except TooSlow:
             return {}
@@ -331,7 +341,7 @@ class Session:
             for host in order:
                 self._say(host.variant.name)
                 try:
-                    host.run(max(self._left(), 0) + self._options.budget)
+                    host.run(max(self._left(), LEAST_PATIENCE) + self._options.budget)
                 except TooSlow:
                     host.kill()
                     raise MeasureError(

@@ -149,7 +149,8 @@ fn curve(
         return;
     };
     let cost = fit.contention.map_or(0.0, |found| found.value);
-    let most = report.variants.iter().map(|v| v.workers).max().unwrap_or(1) as f64;
+    let own = report.variants.iter().filter(|v| v.family == family);
+    let most = own.map(|v| v.workers).max().unwrap_or(1) as f64;
     let points: Vec<String> = (0..=60)
         .map(|step| {
             let k = 1.0 + (most - 1.0) * f64::from(step) / 60.0;
