@@ -65,8 +65,8 @@ EXPECTED = (
     Expected(
         "TestStartMethod.test_mixed_startmethod",
         "changed",
-        "Sends a queue of the context `fork` to a spawned process, and expects an error, because its "
-        "locks have no name there. A queue or a lock of pumasi needs no name, and works.",
+        "Sends a queue of the context `fork` to a spawned process, and expects an error, because "
+        "its locks have no name there. A queue or a lock of pumasi needs no name, and works.",
         ours="tests/test_surface.py::test_what_one_start_method_made_serves_another",
         methods=("spawn",),
     ),
