@@ -123,6 +123,13 @@ fn acts() -> Vec<(&'static str, Act)> {
                 let _ = as_list(&o[1]).push(&mut edge);
             }
         }),
+        // While it is on its way nothing else leads to it.
+        ("store a new one", |h, o| {
+            let new = list(h, &mixed(3));
+            let Ok(mut edge) = h.prepare_object(&new) else { return };
+            drop(new);
+            let _ = as_list(&o[1]).push(&mut edge);
+        }),
         ("cut off", |_, o| {
             let _ = as_list(&o[0]).clear();
         }),
@@ -233,5 +240,45 @@ fn what_others_are_killed_in_during_a_collection_is_neither_lost_nor_kept() {
         }
         assert!(points > 100, "{name}: only {points} points");
         println!("{name}: {points} points");
+    }
+}
+
+/// Lets a whole collection happen before the `n`-th access of `act`; whether it got that far.
+fn collected_in(name: &'static str, act: Act, n: u64) -> bool {
+    let heap = heap();
+    heap.join().unwrap();
+    let objects = graph(&heap);
+    let tokens: Vec<_> = objects.iter().map(ObjectRef::token).collect();
+    let [mutator, collector] = [2, 3].map(|pid| sibling(&heap, pid));
+    mutator.join().unwrap();
+    collector.join().unwrap();
+    let theirs: Vec<_> = tokens
+        .iter()
+        .map(|&t| ObjectRef::from_token(&mutator, t).unwrap())
+        .collect();
+    mutator.host().interrupt_at(n, move || {
+        // Where it would have to wait for the interrupted one it gives up.
+        let _ = pumasi::sync::without_waiting(|| collector.collect());
+    });
+    act(&mutator, &theirs);
+    drop(theirs);
+    let interrupted = !mutator.host().was_not_interrupted();
+    let report = heap.check();
+    assert!(report.errors.is_empty(), "{name}, access {n}: {report:#?}");
+    let seen = catch_unwind(AssertUnwindSafe(|| view(&heap, &tokens)));
+    assert!(seen.is_ok(), "{name}, access {n}: something is gone");
+    drop(objects);
+    mutator.host().die();
+    heap.recover();
+    heap.collect().unwrap();
+    assert_eq!(left(&heap), None, "{name}, access {n}");
+    interrupted
+}
+
+#[test]
+fn what_is_under_way_while_another_collects_is_neither_lost_nor_kept() {
+    for (name, act) in acts() {
+        let points = (0..).take_while(|&n| collected_in(name, act, n)).count();
+        assert!(points > 20, "{name}: only {points} accesses");
     }
 }
