@@ -36,7 +36,6 @@ def test_what_is_multiprocessings_own() -> None:
         "connection",
         "dummy",
         "forkserver",
-        "pool",
         "resource_tracker",
         "shared_memory",
         "spawn",

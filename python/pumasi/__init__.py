@@ -1,7 +1,7 @@
 """multiprocessing in one shared memory.
 
-`import pumasi as mp` instead of `import multiprocessing as mp`: processes, start methods, queues,
-pools and pipes are the standard library's; locks, events, `Value`, `Array` and `Manager` are ours
+`import pumasi as mp` instead of `import multiprocessing as mp`: processes, start methods, queues
+and pipes are the standard library's; locks, events, `Value`, `Array`, `Manager` and `Pool` are ours
 and survive the death of a process that used them; `List` and `Dict` are shared containers which
 grow.
 
@@ -42,6 +42,9 @@ from .exceptions import (  # noqa: E402
     OwnerDiedWarning,
     PumasiError,
     StaleReference,
+    TaskCancelled,
+    TaskFailed,
+    WorkerDied,
     WrongHeap,
 )
 
@@ -69,6 +72,7 @@ __all__ = [
     "PriorityQueue",
     "Process",
     "ProcessError",
+    "ProcessPoolExecutor",
     "PumasiError",
     "Queue",
     "RLock",
@@ -77,8 +81,11 @@ __all__ = [
     "Semaphore",
     "SimpleQueue",
     "StaleReference",
+    "TaskCancelled",
+    "TaskFailed",
     "TimeoutError",
     "Value",
+    "WorkerDied",
     "WrongHeap",
     "active_children",
     "allow_connection_pickling",
@@ -181,6 +188,7 @@ if TYPE_CHECKING:
     from . import spawn as spawn
     from . import synchronize as synchronize
     from . import util as util
+    from ._pool.executor import ProcessPoolExecutor as ProcessPoolExecutor
     from .measure import bench as bench
 else:
 
@@ -188,6 +196,8 @@ else:
         """Import a submodule when it is first asked for."""
         if name == "bench":
             return _importlib.import_module(f"{__name__}.measure").bench
+        if name == "ProcessPoolExecutor":
+            return _importlib.import_module(f"{__name__}._pool.executor").ProcessPoolExecutor
         if name in _SUBMODULES:
             return _importlib.import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,8 +3,8 @@
 Each context here subclasses the standard library's of the same name. Starting, joining and
 signalling processes, the exceptions, the loggers and the chosen start method are therefore the
 standard library's: `set_start_method` of either package is the same act. Locks, events,
-conditions, barriers, typed values, queues, managers are pumasi's. Pools and pipes are the standard
-library's, and so are the locks inside them.
+conditions, barriers, typed values, queues, managers, pools are pumasi's. Pipes are the standard
+library's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from multiprocessing.context import (
     get_spawning_popen,
     set_spawning_popen,
 )
-from multiprocessing.process import BaseProcess
+from multiprocessing.process import BaseProcess, current_process
 
 from . import _core, _lifecycle
 
@@ -67,6 +67,21 @@ class _LeavesInOrder(BaseProcess):
         # only after its finalizers.
         _core.leave()
         return code
+
+    def start(self) -> None:
+        """Start the process. Unlike any other daemonic process, a pool's worker may do that."""
+        config = current_process()._config  # type: ignore[attr-defined]
+        if config.get("pumasi_nests") and config.get("daemon"):
+            config["daemon"] = False
+            try:
+                super().start()
+            finally:
+                config["daemon"] = True
+        else:
+            super().start()
+        popen = self._popen  # type: ignore[attr-defined]
+        if getattr(popen, "method", None) == "fork":
+            _core.heap.forked(popen.pid)
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the process has ended, or at most `timeout` seconds."""
@@ -216,8 +231,8 @@ class BaseContext(_standard.BaseContext):
         initargs: Iterable[Any] = (),
         maxtasksperchild: int | None = None,
     ) -> pool.Pool:
-        """Return the standard library's pool, with processes of this context."""
-        from multiprocessing.pool import Pool
+        """Return a pool of worker processes of this context."""
+        from .pool import Pool
 
         context: Any = _PipesOfThePool(self.get_context())
         return Pool(processes, initializer, initargs, maxtasksperchild, context=context)

@@ -12,6 +12,9 @@ __all__ = [
     "OwnerDiedWarning",
     "PumasiError",
     "StaleReference",
+    "TaskCancelled",
+    "TaskFailed",
+    "WorkerDied",
     "WrongHeap",
 ]
 
@@ -51,3 +54,59 @@ class OwnerDiedWarning(RuntimeWarning):
     The warning names the process; `lock.owner_died` holds the same as a record. What the lock
     protects may be half changed: repair it before going on.
     """
+
+
+class WorkerDied(PumasiError):
+    """The worker of a pool that was doing this task has died, and the task with it.
+
+    Other tasks are not concerned: the worker is replaced. `pid`, `exitcode` (as
+    `Process.exitcode` has it), `signal` (None if it ended by itself), `peak_memory` in bytes (None
+    where it is not known), `out_of_memory` (whether that is the likely reason) and `task`, which
+    describes the call.
+    """
+
+    def __init__(
+        self,
+        task: str,
+        pid: int | None = None,
+        exitcode: int | None = None,
+        peak_memory: int | None = None,
+        out_of_memory: bool = False,
+    ) -> None:
+        super().__init__(task, pid, exitcode, peak_memory, out_of_memory)
+        self.task = task
+        self.pid = pid
+        self.exitcode = exitcode
+        self.peak_memory = peak_memory
+        self.out_of_memory = out_of_memory
+
+    @property
+    def signal(self) -> int | None:
+        """The number of the signal that ended the worker, or None."""
+        return -self.exitcode if self.exitcode is not None and self.exitcode < 0 else None
+
+    def __str__(self) -> str:
+        how = "ended" if self.exitcode is None else f"exited with status {self.exitcode}"
+        if self.signal is not None:
+            import signal
+
+            try:
+                how = f"was killed by {signal.Signals(self.signal).name}"
+            except ValueError:
+                how = f"was killed by signal {self.signal}"
+        memory = ""
+        if self.peak_memory is not None:
+            memory = f", having used at most {self.peak_memory / 2**20:.0f} MiB"
+        reason = "; likely out of memory" if self.out_of_memory else ""
+        return f"worker {self.pid} {how}{memory}{reason}, doing {self.task}"
+
+
+class TaskFailed(PumasiError):
+    """A task raised an exception which could not be unpickled here.
+
+    Its type, its text and, as `__cause__`, its traceback in the worker are told instead.
+    """
+
+
+class TaskCancelled(PumasiError):
+    """The task was cancelled, or its pool was terminated, before it had a result."""

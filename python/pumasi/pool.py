@@ -1,11 +1,391 @@
-"""`multiprocessing.pool` itself: the pools of processes and of threads.
+"""Pools of worker processes: `multiprocessing.pool` on shared memory.
 
-`import pumasi.pool` gives the standard library's own module, so that a program and its
-libraries meet one set of objects, whichever name they import it by.
+`Pool` has the interface of the standard library's. Tasks and results lie in the heap, so that no
+thread and no pipe carries them; a worker that is killed fails the one task it was at
+(`WorkerDied`), and is replaced. `ThreadPool` and everything else here are the standard library's.
+
+>>> import pumasi
+>>> with pumasi.get_context("fork").Pool(2) as pool:
+...     pool.map(abs, [-1, 2, -3])
+[1, 2, 3]
 """
 
-import sys
-from multiprocessing import pool
-from multiprocessing.pool import *  # noqa: F403
+from __future__ import annotations
 
-sys.modules[__name__] = pool
+import os
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from multiprocessing import pool as _standard
+from multiprocessing import util
+from multiprocessing.context import TimeoutError as TimeoutError
+from multiprocessing.pool import CLOSE, INIT, RUN, TERMINATE, ThreadPool
+
+# The names by which programs know the standard library's; what ours return are subclasses.
+from multiprocessing.pool import ApplyResult as ApplyResult
+from multiprocessing.pool import AsyncResult as AsyncResult
+from multiprocessing.pool import ExceptionWithTraceback as ExceptionWithTraceback  # type: ignore[attr-defined]
+from multiprocessing.pool import IMapIterator as IMapIterator
+from multiprocessing.pool import IMapUnorderedIterator as IMapUnorderedIterator
+from multiprocessing.pool import MapResult as MapResult
+from multiprocessing.pool import MaybeEncodingError as MaybeEncodingError  # type: ignore[attr-defined]
+from multiprocessing.pool import RemoteTraceback as RemoteTraceback  # type: ignore[attr-defined]
+from multiprocessing.pool import job_counter as job_counter  # type: ignore[attr-defined]
+from multiprocessing.pool import mapstar as mapstar  # type: ignore[attr-defined]
+from multiprocessing.pool import rebuild_exc as rebuild_exc  # type: ignore[attr-defined]
+from multiprocessing.pool import starmapstar as starmapstar  # type: ignore[attr-defined]
+from multiprocessing.pool import worker as worker  # type: ignore[attr-defined]
+from typing import TYPE_CHECKING, Any
+
+from ._pool import inputs, results
+from ._pool.engine import MOST_WORKERS, Engine, Options
+from ._pool.worker import MAP, MAP_CHUNK, STARMAP, STARMAP_CHUNK
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["Pool", "ThreadPool"]
+
+#: Private names of the standard library's pool which only make sense with its queues.
+_QUEUES = frozenset(
+    (
+        "_setup_queues",
+        "_taskqueue",
+        "_inqueue",
+        "_outqueue",
+        "_quick_put",
+        "_quick_get",
+        "_change_notifier",
+        "_worker_handler",
+        "_task_handler",
+        "_result_handler",
+    )
+)
+_METHODS = ("_setup_queues", "_get_tasks", "_handle_tasks", "_handle_results", "_handle_workers")
+
+
+class _StandardPool(_standard.Pool):
+    """The standard library's pool, on the contexts of this package."""
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+        context: Any = None,
+    ) -> None:
+        super().__init__(
+            processes, initializer, initargs, maxtasksperchild, context or _default_context()
+        )
+
+
+def _default_context() -> Any:
+    from .context import default_context
+
+    return default_context.get_context()
+
+
+def _say_once(what: str) -> None:
+    global _said
+    if not _said:
+        _said = True
+        util.get_logger().info(
+            "%s concerns the queues of multiprocessing.Pool: it gets the standard library's", what
+        )
+
+
+_said = False
+
+
+class Pool(_standard.Pool):
+    """A pool of worker processes, to which calls are handed out.
+
+    `processes` workers (by default as many as there are CPUs for this process) call
+    `initializer(*initargs)` when they start, and end after `maxtasksperchild` tasks, to be
+    replaced.
+    """
+
+    _engine: Engine
+
+    def __init_subclass__(cls, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if any(name in cls.__dict__ for name in _METHODS) and Pool in cls.__bases__:
+            _say_once(cls.__qualname__)
+            cls.__bases__ = tuple(_StandardPool if base is Pool else base for base in cls.__bases__)
+
+    def __init__(
+        self,
+        processes: int | None = None,
+        initializer: Callable[..., object] | None = None,
+        initargs: Iterable[Any] = (),
+        maxtasksperchild: int | None = None,
+        context: Any = None,
+    ) -> None:
+        # Early, for `__del__` is called also when the rest raises.
+        self._pool: list[Any] = []
+        self._state: str = INIT
+        self._ctx: Any = _default_context() if context is None else context
+        self._cache: dict[int, Any] = {}
+        if processes is None:
+            processes = available_cpus()
+        if processes < 1:
+            raise ValueError("Number of processes must be at least 1")
+        if processes > MOST_WORKERS:
+            raise ValueError(f"Number of processes must be at most {MOST_WORKERS}")
+        limit: Any = maxtasksperchild
+        if limit is not None and (not isinstance(limit, int) or limit <= 0):
+            raise ValueError("maxtasksperchild must be a positive int or None")
+        if initializer is not None and not callable(initializer):
+            raise TypeError("initializer must be a callable")
+        self._processes = processes
+        self._maxtasksperchild = maxtasksperchild
+        self._initializer = initializer
+        self._initargs = initargs
+        options = Options(initializer, tuple(initargs), maxtasksperchild)
+        self._engine = Engine(self._ctx, self.Process, processes, options)
+        self._pool = self._engine.pool
+        self._cache = self._engine.cache
+        try:
+            self._repopulate_pool()
+        except BaseException:
+            self._engine.terminate()
+            raise
+        self._terminate = util.Finalize(self, self._engine.terminate, exitpriority=15)
+        self._state = RUN
+
+    def __del__(self, _warn: Any = warnings.warn, RUN: str = RUN) -> None:
+        if self._state == RUN:
+            _warn(
+                f"unclosed running multiprocessing pool {self!r}",
+                ResourceWarning,
+                source=self,
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _QUEUES:
+            self._become_standard(name)
+            return getattr(self, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def _become_standard(self, name: str) -> None:
+        """Go on as the standard library's pool: somebody wants to work its queues."""
+        _say_once(f"the use of {name}")
+        engine, self._state = self._engine, CLOSE
+        known = {job: job_ for job, job_ in engine.cache.items() if not hasattr(job_, "_engine")}
+        for job in known:
+            del engine.cache[job]
+        engine.close()
+        engine.join()
+        self._terminate.cancel()
+        bases = tuple(_StandardPool if base is Pool else base for base in type(self).__bases__)
+        cls: Any = _StandardPool
+        if type(self) is not Pool:
+            cls = type(type(self).__name__, bases, dict(type(self).__dict__))
+        self.__class__ = cls
+        cls.__init__(
+            self,
+            self._processes,
+            self._initializer,
+            self._initargs,
+            self._maxtasksperchild,
+            self._ctx,
+        )
+        self._cache.update(known)
+
+    def _repopulate_pool(self) -> None:
+        self._engine.processes = self._processes
+        self._engine.repopulate()
+
+    # ---- calls -----------------------------------------------------------------------------
+
+    def _check_running(self) -> None:
+        if self._state != RUN:
+            raise ValueError("Pool not running")
+
+    def apply(
+        self,
+        func: Callable[..., Any],
+        args: Iterable[Any] = (),
+        kwds: Mapping[str, Any] = {},
+    ) -> Any:
+        """Call `func(*args, **kwds)` in a worker and return what it returns."""
+        return self.apply_async(func, args, kwds).get()
+
+    def apply_async(
+        self,
+        func: Callable[..., Any],
+        args: Iterable[Any] = (),
+        kwds: Mapping[str, Any] = {},
+        callback: Callable[[Any], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+    ) -> Any:
+        """Have `func(*args, **kwds)` called in a worker; the result comes later."""
+        self._check_running()
+        call = (func, args, kwds)
+        result = results.ApplyResult(self, self._engine, callback, error_callback, call)
+        self._engine.submit(result, func, args, kwds)
+        self._keep(callback or error_callback)
+        return result
+
+    def map(
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
+    ) -> Any:
+        """Call `func` for each item, in the workers, and return the list of results."""
+        return self._map(func, iterable, chunksize, MAP)
+
+    def starmap(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+    ) -> Any:
+        """Call `func(*item)` for each item, in the workers, and return the list of results."""
+        return self._map(func, iterable, chunksize, STARMAP)
+
+    def map_async(
+        self,
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = None,
+        callback: Callable[[Any], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+    ) -> Any:
+        """Have `func` called for each item; the list of results comes later."""
+        return self._start_map(func, iterable, chunksize, MAP, callback, error_callback, False)
+
+    def starmap_async(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Iterable[Any]],
+        chunksize: int | None = None,
+        callback: Callable[[Any], object] | None = None,
+        error_callback: Callable[[BaseException], object] | None = None,
+    ) -> Any:
+        """Have `func(*item)` called for each item; the list of results comes later."""
+        return self._start_map(func, iterable, chunksize, STARMAP, callback, error_callback, False)
+
+    def _map(
+        self, func: Callable[..., Any], iterable: Iterable[Any], chunksize: int | None, mode: int
+    ) -> Any:
+        return self._start_map(func, iterable, chunksize, mode, None, None, True).get()
+
+    def _start_map(
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None,
+        mode: int,
+        callback: Callable[[Any], object] | None,
+        error_callback: Callable[[BaseException], object] | None,
+        waiting: bool,
+    ) -> results.MapResult:
+        self._check_running()
+        raised: Exception | None = None
+        if isinstance(iterable, (list, tuple, range)):
+            items: Any = iterable
+        elif hasattr(iterable, "__len__"):
+            try:
+                items = list(iterable)
+            except Exception as error:
+                items, raised = [None], error
+        else:
+            items = list(iterable)
+        if chunksize is None:
+            chunksize, extra = divmod(len(items), len(self._pool) * 4 or 4)
+            chunksize += bool(extra)
+        if not len(items):
+            chunksize = 0
+        result = results.MapResult(
+            self, self._engine, chunksize, len(items), callback, error_callback, (func, items)
+        )
+        if chunksize <= 0:
+            return result
+        if raised is not None:
+            result._number_left = 0
+            result._refuse(raised)
+            result._complete()
+            return result
+        if chunksize > 1:
+            mode = MAP_CHUNK if mode == MAP else STARMAP_CHUNK
+        try:
+            self._keep(callback or error_callback)
+            inputs.fill_map(self._engine, result, mode, func, items, waiting)
+            if waiting:
+                result.wait()
+        except BaseException:
+            # Ctrl-C: what has not begun does not happen.
+            self._engine.drop(result)
+            raise
+        return result
+
+    def imap(
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = 1
+    ) -> Any:
+        """Call `func` for each item, as far ahead as there is room, and iterate over the results.
+
+        The input is read lazily. `close()` and `join()` read and do all that is left of it.
+        """
+        return self._imap(results.IMapIterator, func, iterable, chunksize)
+
+    def imap_unordered(
+        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = 1
+    ) -> Any:
+        """Do the same, and iterate over the results in the order in which they come."""
+        return self._imap(results.IMapUnorderedIterator, func, iterable, chunksize)
+
+    def _imap(
+        self,
+        kind: type[results.IMapIterator],
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None,
+    ) -> Any:
+        self._check_running()
+        if chunksize is None or chunksize < 1:
+            raise ValueError(f"Chunksize must be 1+, not {chunksize!r}")
+        chunks: Any = iter(iterable)
+        mode = MAP
+        if chunksize > 1:
+            chunks, mode = inputs.chunked(chunks, chunksize), MAP_CHUNK
+        result = kind(self, self._engine, func, chunks)
+        at_once = inputs.reads_at_once(iterable)
+        result.feed = inputs.Feed(self._engine, result, mode, func, chunks, at_once)
+        self._keep()
+        return result if chunksize == 1 else results.flattened(result)
+
+    def _keep(self, callbacks: object = None) -> None:
+        if callbacks or self._maxtasksperchild:
+            self._engine.keep()
+
+    # ---- the end ---------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Take no more calls; the workers end when what there is is done."""
+        util.debug("closing pool")
+        if self._state == RUN:
+            self._state = CLOSE
+            self._engine.close()
+
+    def terminate(self) -> None:
+        """End the workers at once; calls without a result get `TaskCancelled`."""
+        util.debug("terminating pool")
+        self._state = TERMINATE
+        self._terminate()
+
+    def join(self) -> None:
+        """Wait until the workers have ended; `close()` or `terminate()` comes first."""
+        util.debug("joining pool")
+        if self._state == RUN:
+            raise ValueError("Pool is still running")
+        if self._state not in (CLOSE, TERMINATE):
+            raise ValueError("In unknown state")
+        self._engine.join()
+
+    def __enter__(self) -> Self:
+        self._check_running()
+        return self
+
+
+def available_cpus() -> int:
+    """Return how many CPUs this process may use, as far as its affinity says."""
+    return len(os.sched_getaffinity(0)) or 1

@@ -106,7 +106,15 @@ impl Heap {
         } else {
             exitcode << 8
         };
-        default()?.record_exit(pid, status, 0);
+        let heap = default()?;
+        heap.record_exit(pid, status, 0);
+        heap.forget_child(pid);
+        Ok(())
+    }
+
+    /// Note the child that this thread has just forked, for `record_exit`.
+    fn forked(&self, pid: u32) -> PyResult<()> {
+        default()?.forked(pid);
         Ok(())
     }
 

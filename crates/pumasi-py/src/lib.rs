@@ -8,6 +8,7 @@
 //! - `locks`, `locked`, `number`, `typed`: locks, `with c.locked()`, Value and Array.
 //! - `list`, `dict`, `views`, `plain`: the containers.
 //! - `queue`: what the package's queues are made of.
+//! - `pool`: the shared part of a pool.
 //! - `fast`: short entrances to the methods of the hot path.
 //!
 //! PY-1: no Python object is made, dropped, compared or called while a lock of the heap or of this
@@ -31,6 +32,7 @@ mod locks;
 mod number;
 mod pickles;
 mod plain;
+mod pool;
 mod queue;
 mod reference;
 mod stats;
@@ -68,6 +70,8 @@ mod _core {
     use super::locks::{BoundedSemaphore, Event, Lock, OwnerDied, RLock, Semaphore};
     #[pymodule_export]
     use super::pickles::Received;
+    #[pymodule_export]
+    use super::pool::{Batch, Board, Worker};
     #[pymodule_export]
     use super::queue::SharedQueue;
     #[pymodule_export]

@@ -28,24 +28,28 @@ use pyo3::types::{PyBytes, PyList, PyMemoryView, PySlice};
 
 use crate::errors::{CorruptHeap, OrRaise};
 use crate::reference::gather;
+use crate::store::Nested;
 
 const HEADER: usize = 12;
 /// NumPy's largest alignment, and a cache line.
 const ALIGN: usize = 64;
 
-/// Makes the pickle of a value ready to be stored, or (`to_send`) to be sent to one receiver.
+/// Makes the pickle of a value ready to be stored, or to be sent to one receiver.
 pub fn prepare<'h>(
     heap: &'h Heap,
     value: &Bound<'_, PyAny>,
-    to_send: bool,
+    nested: Nested,
 ) -> PyResult<Prepared<'h>> {
-    static DUMPS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static SEND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static STORED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static SENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static ARGUMENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static OUTCOME: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let py = value.py();
-    let dumps = if to_send {
-        SEND.import(py, "pumasi._storing", "dumps_to_send")?
-    } else {
-        DUMPS.import(py, "pumasi._storing", "dumps")?
+    let dumps = match nested {
+        Nested::Share | Nested::Copy => STORED.import(py, "pumasi._storing", "dumps")?,
+        Nested::Send => SENT.import(py, "pumasi._storing", "dumps_to_send")?,
+        Nested::Argument => ARGUMENT.import(py, "pumasi._sending", "dumps_argument")?,
+        Nested::Outcome => OUTCOME.import(py, "pumasi._sending", "dumps")?,
     };
     let (pickled, objects) = gather(|| dumps.call1((value,)))?;
     let (pickle, buffers): (Bound<'_, PyAny>, Vec<Bound<'_, PyAny>>) = pickled.extract()?;
@@ -173,7 +177,7 @@ fn copy(pinned: &Pinned<Real>, at: usize, bytes: &mut [u8]) {
     heap.host().copy_out(pinned.range().0 + at as u64, bytes);
 }
 
-/// A large buffer that came out of a queue, in the heap as it was put there.
+/// A large buffer that came out of a queue or a pool, in the heap as it was put there.
 ///
 /// Offers the writable buffer protocol: the bytes are the receiver's alone, and go when the last
 /// view of them goes.

@@ -20,6 +20,7 @@ use crate::errors::OrRaise;
 use crate::heap;
 use crate::list::ListBase;
 use crate::locks::{BoundedSemaphore, Event, Lock, RLock, Semaphore};
+use crate::pool::Board;
 use crate::queue::SharedQueue;
 
 /// A reference to a shared object, which pickles anywhere.
@@ -136,7 +137,8 @@ pub fn object_of<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a ObjectRef> {
         Barrier,
         Block,
         Gate,
-        SharedQueue
+        SharedQueue,
+        Board
     );
     None
 }

@@ -34,6 +34,10 @@ pub enum Nested {
     Copy,
     /// The same, and what can be received only once may be in it: a queue's items are.
     Send,
+    /// The same of a task's function or arguments: if the standard pickle refuses it, code.
+    Argument,
+    /// The same of a task's result.
+    Outcome,
 }
 
 /// Makes a value ready to be stored.
@@ -147,7 +151,7 @@ impl<'h> Storing<'h> {
         } else if let Some(object) = self.shared_object(value)? {
             return heap.prepare_object(&object).or_raise();
         }
-        pickles::prepare(heap, value, self.nested == Nested::Send)
+        pickles::prepare(heap, value, self.nested)
     }
 
     /// The shared container that stands for `value`, if it is one or becomes one.

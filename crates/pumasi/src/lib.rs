@@ -110,6 +110,7 @@ pub mod containers;
 pub mod error;
 pub mod heap;
 pub mod observer;
+pub mod pool;
 pub mod process;
 pub mod sync;
 pub mod sys;

@@ -95,6 +95,11 @@ impl<H: Host> RawBuffer<H> {
         self.len == 0
     }
 
+    /// Where the bytes start in the heap, aligned to 64.
+    pub(crate) fn start(&self) -> u64 {
+        self.data
+    }
+
     /// What the maker noted about the content.
     pub fn tag(&self) -> u32 {
         self.object

@@ -37,8 +37,8 @@ impl<H: Host> Pinned<H> {
 impl<H: Host> Drop for Pinned<H> {
     fn drop(&mut self) {
         let Ok(local) = self.heap.local() else { return };
-        // In a child of a fork the pin is its parent's.
-        if local.slot != self.slot {
+        // In a child of a fork the pin is its parent's, unless it was copied with the others.
+        if local.slot != self.slot && !local.heir_of.contains(&self.slot) {
             return;
         }
         let last = local

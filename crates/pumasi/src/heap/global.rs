@@ -201,6 +201,10 @@ struct Reservation {
     slot: u64,
     generation: u64,
     made: Duration,
+    /// By which thread.
+    thread: u32,
+    /// The child, once it is known.
+    pid: Option<u32>,
 }
 
 struct Held {
@@ -221,9 +225,10 @@ struct Forks;
 impl ForkHook for Forks {
     fn prepare(&self) {
         let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
-        let reserved = open.iter().map(Heap::reserve_for_child).collect();
         // Another thread may be in the middle of changing a table; from here on none is.
         let locals: Vec<_> = open.iter().map(Heap::own_local).collect();
+        locals.iter().flatten().for_each(|l| l.pins.hold());
+        let reserved = open.iter().map(Heap::reserve_for_child).collect();
         locals.iter().flatten().for_each(|l| l.handles.hold());
         let held = Held {
             open,
@@ -233,7 +238,7 @@ impl ForkHook for Forks {
         if FORKING.try_with(|_| ()).is_err() {
             // The thread is exiting and has no locals: nobody could let go again.
             let locals = held.locals.iter().flatten();
-            locals.for_each(|l| l.handles.let_go());
+            locals.for_each(|l| l.let_go());
             return;
         }
         FORKING.with(|f| *f.borrow_mut() = Some(held));
@@ -243,10 +248,7 @@ impl ForkHook for Forks {
         let Some(held) = FORKING.try_with(|f| f.borrow_mut().take()).ok().flatten() else {
             return;
         };
-        held.locals
-            .iter()
-            .flatten()
-            .for_each(|l| l.handles.let_go());
+        held.locals.iter().flatten().for_each(|l| l.let_go());
         let mut unclaimed = UNCLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
         for (heap, reservation) in held.open.iter().zip(held.reserved) {
             if let Some(reservation) = reservation {
@@ -264,10 +266,11 @@ impl ForkHook for Forks {
                 && let Some(parent) = parent
                 && heap.adopt_slot(r.slot, r.generation)
             {
-                // SAFETY: this thread held the lock across the fork, so that the table is whole;
+                // SAFETY: this thread held the locks across the fork, so that the tables are whole;
                 // no other thread exists here, and the parent's state is never used again.
-                let handles = unsafe { parent.handles.held() }.clone();
-                heap.install(r.slot, r.generation, handles);
+                let (handles, pins) =
+                    unsafe { (parent.handles.held().clone(), parent.pins.held().clone()) };
+                heap.install(r.slot, r.generation, handles, Some((pins, parent)));
             }
         }
         // The parent's reservations are no business of ours; its lock may be held by a thread
@@ -275,6 +278,14 @@ impl ForkHook for Forks {
         if let Ok(mut unclaimed) = UNCLAIMED.try_lock() {
             unclaimed.clear();
         }
+    }
+}
+
+impl Local {
+    /// Gives up what was held across a fork.
+    fn let_go(&self) {
+        self.handles.let_go();
+        self.pins.let_go();
     }
 }
 
@@ -296,11 +307,49 @@ impl Heap<Real> {
                 self.set_handle_bit(off, slot);
             }
         });
+        // SAFETY: `prepare` has taken the lock of the pins, on this thread.
+        for &off in unsafe { local.pins.held() }.keys() {
+            self.pin_for(off, slot);
+        }
         Some(Reservation {
             slot,
             generation,
             made: self.host().now(),
+            thread: self.host().thread(),
+            pid: None,
         })
+    }
+
+    /// Notes the child of this thread's last fork, so that what was reserved for it is taken back
+    /// when it is known to have ended before its first step ([`Heap::forget_child`]).
+    pub fn forked(&self, pid: u32) {
+        let thread = self.host().thread();
+        let mut unclaimed = UNCLAIMED.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = unclaimed
+            .iter_mut()
+            .rev()
+            .find(|(id, r)| *id == self.id() && r.thread == thread);
+        if let Some((_, reservation)) = last {
+            reservation.pid = Some(pid);
+        }
+    }
+
+    /// Takes back what was reserved for a child that has ended, if it has not taken it over.
+    pub fn forget_child(&self, pid: u32) {
+        let mut lost = Vec::new();
+        UNCLAIMED
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(id, r)| {
+                if *id != self.id() || r.pid != Some(pid) {
+                    return true;
+                }
+                lost.push((r.slot, r.generation));
+                false
+            });
+        for (slot, generation) in lost {
+            self.unreserve(slot, generation);
+        }
     }
 
     /// Takes back what was reserved for children that never came to be: the fork failed, or the

@@ -112,6 +112,8 @@ pub(crate) struct Local {
     pub(crate) pins: SpinLock<hash::OffsetMap<u32>>,
     /// When the next collection is due.
     pub(crate) due: collect::Due,
+    /// The slots of the processes that this one was forked from with their pins: theirs are ours.
+    pub(crate) heir_of: Vec<u64>,
 }
 
 /// How a heap is made; see [`Heap::builder`].

@@ -24,6 +24,7 @@ use core::sync::atomic::Ordering;
 use crate::error::{Error, Result};
 use crate::heap::alloc::Allocator;
 use crate::heap::collect::Due;
+use crate::heap::hash::OffsetMap;
 use crate::heap::layout::{
     KEPT, MAX_PARTICIPANTS, OWNER, P_CLAIM, P_PEAK, P_STACK, P_START, P_STATUS, PARTICIPANT_SIZE,
     PARTICIPANTS, token,
@@ -152,7 +153,7 @@ impl<H: Host> Heap<H> {
         }
         match self.claim_slot() {
             Ok((slot, generation)) => {
-                let local = self.install(slot, generation, Handles::default());
+                let local = self.install(slot, generation, Handles::default(), None);
                 // Settling takes locks, for which we had to be somebody first.
                 self.settle_some();
                 Ok(local)
@@ -164,8 +165,20 @@ impl<H: Host> Heap<H> {
         }
     }
 
-    /// Makes `slot` this process's own in its private word.
-    pub(crate) fn install(&self, slot: u64, generation: u64, handles: Handles) -> &'static Local {
+    /// Makes `slot` this process's own in its private word. `pins` are those of the process it
+    /// was forked from, which holds its table meanwhile, as a copy.
+    pub(crate) fn install(
+        &self,
+        slot: u64,
+        generation: u64,
+        handles: Handles,
+        pins: Option<(OffsetMap<u32>, &Local)>,
+    ) -> &'static Local {
+        let (pins, heir_of) = pins.map_or_else(Default::default, |(pins, parent)| {
+            let mut heir_of = parent.heir_of.clone();
+            heir_of.push(parent.slot);
+            (pins, heir_of)
+        });
         // Leaked on purpose: other threads may hold the reference until the process ends.
         let local: &'static Local = Box::leak(Box::new(Local {
             slot,
@@ -173,8 +186,9 @@ impl<H: Host> Heap<H> {
             token: token(slot, generation),
             allocator: SpinLock::new(Allocator::default()),
             handles: SpinLock::new(handles),
-            pins: SpinLock::default(),
             due: Due::default(),
+            pins: SpinLock::new(pins),
+            heir_of,
         }));
         let raw = ptr::from_ref(local).cast_mut();
         self.host().private().store(raw.cast(), Ordering::Release);

@@ -1,4 +1,5 @@
-//! Bringing values in and out.
+//! Bringing values in and out. The file is long because making, reading, pinning and freeing a
+//! value share the one layout that is described here.
 //!
 //! A value is made ready before any lock is taken ([`Prepared`]): inline in a cell, or in a
 //! PENDING block that nobody else knows of. Reading copies up to 1 KiB under the lock; a larger
@@ -58,6 +59,18 @@ impl<'h, H: Host> Prepared<'h, H> {
     #[inline(always)]
     pub fn cell(&self) -> Cell {
         self.cell
+    }
+
+    /// How many bytes the value takes besides its cell, roughly.
+    pub fn size(&self) -> u64 {
+        match self.cell.tag() {
+            _ if self.cell.is_inline() => 0,
+            Tag::Object | Tag::Float => 16,
+            _ => self
+                .heap
+                .value_bytes(self.cell.offset())
+                .map_or(0, |(len, _)| len),
+        }
     }
 
     /// Where the value's block is; 0 for a value that fits a cell. For tests.
@@ -392,6 +405,13 @@ impl<H: Host> Heap<H> {
             && self.host().cas64(block.off, limbo.0, free.0).is_ok()
         {
             self.freed(local, block.off);
+        }
+    }
+
+    /// Pins a block that this process has pinned for another participant, too.
+    pub(crate) fn pin_for(&self, off: u64, slot: u64) {
+        if let Ok((_, Some(pins), _, _)) = self.value_layout(off) {
+            self.host().or64(pins + slot / 64 * 8, 1 << (slot % 64));
         }
     }
 

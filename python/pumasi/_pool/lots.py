@@ -1,0 +1,90 @@
+"""What the owner of a pool keeps of a batch, and what its workers live by."""
+
+from __future__ import annotations
+
+import os
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING, Any
+
+from .. import _core
+from .worker import KEEP_FUNCTION, kept
+
+if TYPE_CHECKING:
+    from .results import ApplyResult
+
+
+class Lot:
+    """A batch as its owner keeps it: which results its tasks are for."""
+
+    __slots__ = (
+        "base",
+        "key",
+        "number",
+        "open",
+        "outstanding",
+        "raw",
+        "result",
+        "results",
+        "values",
+    )
+
+    def __init__(self, number: int, capacity: int, mode: int, function: Any) -> None:
+        if kept(function):
+            mode |= KEEP_FUNCTION
+        self.number = number
+        self.raw = _core.Batch(capacity, number, mode, function)
+        self.outstanding = 0
+        #: Whether more tasks may be added.
+        self.open = True
+        #: The result that all tasks are for, and the number of the first one in it.
+        self.result: Any = None
+        self.base = 0
+        #: Of single calls: the result of each, and what they have in common.
+        self.results: list[ApplyResult] = []
+        self.key: Any = None
+        #: Where results may go straight away, by the number of their task.
+        self.values: list[Any] | None = None
+
+    def result_of(self, index: int) -> Any:
+        """Return the result that a task is for."""
+        return self.results[index] if self.result is None else self.result
+
+    def deliver(self, count: int, others: list[Any], completed: list[Any]) -> None:
+        """Hand what was collected to the results."""
+        self.outstanding -= count
+        if self.result is not None:
+            if self.result._deliver(self, count, others):
+                completed.append(self.result)
+            return
+        for item in others:
+            result = self.results[item[0]]
+            result._deliver(self, 1, [item])
+            completed.append(result)
+
+
+class Lifeline:
+    """A pipe whose writing end only the owner of a pool has, and the kernel closes at its end."""
+
+    _writers: set[int] = set()  # noqa: RUF012
+
+    def __init__(self) -> None:
+        reader, self.writer = os.pipe()
+        self.reader = Connection(reader, writable=False)
+        Lifeline._writers.add(self.writer)
+
+    def close(self) -> None:
+        """Let go of both ends."""
+        if self.writer in Lifeline._writers:
+            Lifeline._writers.discard(self.writer)
+            os.close(self.writer)
+            self.reader.close()
+
+    @classmethod
+    def forked(cls) -> None:
+        """In the child of a fork: no pool is ours."""
+        for writer in cls._writers:
+            os.close(writer)
+        cls._writers.clear()
+
+
+os.register_at_fork(after_in_child=Lifeline.forked)

@@ -1,0 +1,145 @@
+"""What runs in a worker of a pool: take a task, do it, give its result.
+
+A worker ends when its pool says so, after its number of tasks, and with its owner: the kernel
+kills it when the last writer of its *lifeline*, a pipe, is gone, whichever thread started it, and
+whatever it is doing. There is no thread for that.
+"""
+
+import fcntl
+import os
+import pickle
+import select
+import signal
+import types
+from collections.abc import Callable
+from itertools import starmap
+from multiprocessing import process, util
+from multiprocessing.connection import Connection
+from multiprocessing.pool import (  # type: ignore[attr-defined]
+    ExceptionWithTraceback,
+    MaybeEncodingError,
+)
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+from .. import _core
+
+# What a batch's tasks are: how `arguments` becomes a call. 255 stands for one which cannot be
+# unpickled.
+APPLY = 0  # (args, kwds)
+APPLY_ANY = 1  # (func, args, kwds); the batch has no function
+MAP = 2  # one argument
+MAP_CHUNK = 3  # a tuple of arguments, one for each call
+STARMAP = 4  # one tuple of arguments
+STARMAP_CHUNK = 5  # a tuple of such tuples
+UNREADABLE = 255
+#: Added to a mode: a worker unpickles the function once for all tasks of the batch.
+KEEP_FUNCTION = 0x100
+
+Raised = tuple[bytes, str, str, str]
+
+
+def kept(function: object) -> bool:
+    """Whether a function has no state of its own, so that all tasks of a batch may share it."""
+    return isinstance(function, (types.FunctionType, types.BuiltinFunctionType, type))
+
+
+def call(mode: int, function: Any, arguments: Any) -> Any:
+    """Do a task."""
+    if mode == MAP:
+        return function(arguments)
+    if mode == MAP_CHUNK:
+        return list(map(function, arguments))
+    if mode == APPLY:
+        args, kwds = arguments
+        return function(*args, **kwds)
+    if mode == APPLY_ANY:
+        function, args, kwds = arguments
+        return function(*args, **kwds)
+    if mode == STARMAP:
+        return function(*arguments)
+    if mode == STARMAP_CHUNK:
+        return list(starmap(function, arguments))
+    raise function
+
+
+def describe(error: BaseException) -> Raised:
+    """Return an exception in a form that arrives even if it cannot be unpickled there."""
+    remote = ExceptionWithTraceback(error, error.__traceback__)
+    try:
+        data = bytes(ForkingPickler.dumps(error))
+    except Exception as refusal:
+        data = pickle.dumps(MaybeEncodingError(refusal, remote))
+    kind = type(error)
+    try:
+        text = str(error)
+    except Exception:
+        text = "(its text cannot be made)"
+    return data, f"{kind.__module__}.{kind.__qualname__}", text, str(remote.tb)
+
+
+def die_with_owner(lifeline: Connection) -> None:
+    """Have the kernel kill this process when the pool's owner has ended."""
+    try:
+        # A description of our own: who is told belongs to it, and the inherited one is shared.
+        own = os.open(f"/proc/self/fd/{lifeline.fileno()}", os.O_RDONLY | os.O_NONBLOCK)
+        fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(own, _F_SETSIG, signal.SIGKILL)
+        fcntl.fcntl(own, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
+    except OSError:
+        # A sandbox without /proc: an idle worker still notices (POOL-3), a busy one afterwards.
+        return
+    if select.select([own], [], [], 0)[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+_F_SETSIG = 10
+
+
+def _ignore(signum: int, frame: object) -> None:
+    """Leave Ctrl-C to the owner; unlike SIG_IGN, programs that a task starts do not inherit it."""
+
+
+def work(
+    board: _core.Board,
+    number: int,
+    lifeline: Connection,
+    initializer: Callable[..., object] | None,
+    initargs: tuple[Any, ...],
+    max_tasks: int | None,
+) -> None:
+    """Be a worker until the pool has nothing more for it."""
+    die_with_owner(lifeline)
+    signal.signal(signal.SIGINT, _ignore)
+    process.current_process()._config["pumasi_nests"] = True  # type: ignore[attr-defined]
+    if initializer is not None:
+        initializer(*initargs)
+    done = _work(_core.Worker(board, number), max_tasks)
+    util.debug("worker exiting after %d tasks", done)
+
+
+def _work(worker: _core.Worker, max_tasks: int | None) -> int:
+    take, give = worker.take, worker.give
+    done = 0
+    while max_tasks is None or done < max_tasks:
+        task = take()
+        if task is None:
+            break
+        try:
+            result = call(*task)
+        except (SystemExit, KeyboardInterrupt) as ending:
+            if isinstance(ending, KeyboardInterrupt):
+                give(False, describe(ending))
+            raise
+        except BaseException as error:
+            give(False, describe(error))
+            del error
+        else:
+            try:
+                give(True, result)
+            except Exception as refusal:
+                give(False, describe(MaybeEncodingError(refusal, result)))
+            del result
+        del task
+        done += 1
+    return done

@@ -1,0 +1,73 @@
+"""The pickles of values which go to one reader: the tasks and results of a pool.
+
+Unlike what is stored in a container (see `_storing`) they may hold what can be received only once,
+and where the standard pickle refuses a function or argument (a lambda, a closure, a class of a
+notebook cell) cloudpickle takes over if it is installed. Results use the standard pickle alone, as
+in multiprocessing.
+"""
+
+import copyreg
+import io
+import pickle
+from collections.abc import Callable
+from multiprocessing.reduction import ForkingPickler
+from typing import Any
+
+#: Buffers from this size on travel beside the pickle, and are left in place by the reader.
+_OUT_OF_BAND = 4096
+
+_Pickled = tuple[memoryview, list[memoryview]]
+
+
+def _dump(new_pickler: Callable[..., Any], value: object) -> _Pickled:
+    file = io.BytesIO()
+    buffers: list[memoryview] = []
+
+    def keep_aside(buffer: pickle.PickleBuffer) -> bool:
+        try:
+            raw = buffer.raw()
+        except BufferError:
+            return True  # not contiguous: the pickle takes a copy
+        # What may not be written stays in the pickle, so that it arrives the same.
+        if raw.nbytes < _OUT_OF_BAND or raw.readonly:
+            return True
+        buffers.append(raw)
+        return False
+
+    pickler = new_pickler(file, protocol=5, buffer_callback=keep_aside)
+    registered = ForkingPickler._extra_reducers  # type: ignore[attr-defined]
+    pickler.dispatch_table = {
+        **getattr(pickler, "dispatch_table", copyreg.dispatch_table),
+        **registered,
+    }
+    pickler.dump(value)
+    return file.getbuffer(), buffers
+
+
+def dumps(value: object) -> _Pickled:
+    """Return the pickle of a value, and the large buffers that belong to it."""
+    return _dump(pickle.Pickler, value)
+
+
+def dumps_argument(value: object) -> _Pickled:
+    """Return the same of a function or an argument, for which cloudpickle may step in."""
+    try:
+        return _dump(pickle.Pickler, value)
+    except (pickle.PicklingError, AttributeError, TypeError) as refusal:
+        try:
+            from cloudpickle import CloudPickler
+        except ImportError:
+            _say_what_helps(refusal)
+            raise
+        try:
+            return _dump(CloudPickler, value)
+        except Exception:
+            raise refusal from None
+
+
+def _say_what_helps(refusal: BaseException) -> None:
+    if hasattr(refusal, "add_note"):
+        refusal.add_note(
+            "Functions and objects which cannot be imported by name in a worker travel if "
+            'cloudpickle is installed: pip install "pumasi[cloudpickle]"'
+        )
