@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
-from pumasi_bench.groups import arrays, contention, dicts, fairness, imports, lists, locks, values
+from pumasi_bench.groups import (
+    arrays,
+    contention,
+    dicts,
+    fairness,
+    imports,
+    lists,
+    locks,
+    pools,
+    values,
+)
 from pumasi_bench.session import Session
 
 Group: TypeAlias = Callable[[Session], None]
@@ -17,6 +27,7 @@ ALL: Mapping[str, Group] = {
     "array": arrays.run,
     "value": values.run,
     "lock": locks.run,
+    "pool": pools.run,
     "contention": contention.run,
     "fairness": fairness.run,
 }
