@@ -63,6 +63,9 @@ _QUEUES = frozenset(
 _METHODS = ("_setup_queues", "_get_tasks", "_handle_tasks", "_handle_results", "_handle_workers")
 
 
+_STANDARD: Any = _standard.Pool
+
+
 class _StandardPool(_standard.Pool):
     """The standard library's pool, on the contexts of this package."""
 
@@ -121,6 +124,11 @@ class Pool(_standard.Pool):
         maxtasksperchild: int | None = None,
         context: Any = None,
     ) -> None:
+        this: Any = self
+        if not isinstance(this, Pool):
+            # A ThreadPool under `pumasi run`: it calls what has this name in its module.
+            _STANDARD.__init__(this, processes, initializer, initargs, maxtasksperchild, context)
+            return
         # Early, for `__del__` is called also when the rest raises.
         self._pool: list[Any] = []
         self._state: str = INIT
