@@ -78,6 +78,7 @@ __all__ = [
     "RLock",
     "RawArray",
     "RawValue",
+    "RwLock",
     "Semaphore",
     "SimpleQueue",
     "StaleReference",
@@ -125,6 +126,7 @@ Queue = _default.Queue
 RLock = _default.RLock
 RawArray = _default.RawArray
 RawValue = _default.RawValue
+RwLock = _default.RwLock
 Semaphore = _default.Semaphore
 SimpleQueue = _default.SimpleQueue
 Value = _default.Value

@@ -157,6 +157,10 @@ class BaseContext(_standard.BaseContext):
         """
         return _core.RLock(on_death=on_death)
 
+    def RwLock(self) -> _core.RwLock:
+        """Return a lock which many may hold to read, or one to write."""
+        return _core.RwLock()
+
     def Semaphore(self, value: int = 1) -> _core.Semaphore:  # type: ignore[override]
         """Return a semaphore of `value` permits."""
         return _core.Semaphore(value)

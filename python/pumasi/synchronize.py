@@ -4,7 +4,7 @@ from multiprocessing import synchronize as _standard
 from multiprocessing.synchronize import SEM_VALUE_MAX  # type: ignore[attr-defined]
 from typing import Any
 
-from ._core import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore
+from ._core import Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, RwLock, Semaphore
 
 __all__ = [
     "SEM_VALUE_MAX",
@@ -14,6 +14,7 @@ __all__ = [
     "Event",
     "Lock",
     "RLock",
+    "RwLock",
     "Semaphore",
 ]
 

@@ -35,6 +35,7 @@ mod plain;
 mod pool;
 mod queue;
 mod reference;
+mod rwlock;
 mod stats;
 mod store;
 mod typed;
@@ -76,6 +77,8 @@ mod _core {
     use super::queue::SharedQueue;
     #[pymodule_export]
     use super::reference::{Reference, dereference};
+    #[pymodule_export]
+    use super::rwlock::{RwLock, RwLockSide};
     #[pymodule_export]
     use super::stats::stats;
     #[pymodule_export]

@@ -15,7 +15,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use crate::errors::{CorruptHeap, OrRaise};
-use crate::{barrier, block, dict, list, locks, pickles, queue};
+use crate::{barrier, block, dict, list, locks, pickles, queue, rwlock};
 use pumasi::heap::codec::{Item, Reader};
 
 /// The Python value of a cell, whose block, if it has one, was fetched into `out`.
@@ -195,6 +195,7 @@ pub fn handle(py: Python<'_>, object: ObjectRef) -> PyResult<Bound<'_, PyAny>> {
         }
         Kind::Event => Bound::new(py, locks::Event::of_object(object)?).map(Bound::into_any),
         Kind::Barrier => Bound::new(py, barrier::Barrier::of_object(object)?).map(Bound::into_any),
+        Kind::RwLock => Bound::new(py, rwlock::RwLock::of_object(object)?).map(Bound::into_any),
         Kind::Condition => Err(PyTypeError::new_err(
             "a Condition is nothing without its lock: give it to the process that is to use it",
         )),

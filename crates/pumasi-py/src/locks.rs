@@ -54,7 +54,7 @@ pub struct LastDeath(AtomicU64);
 
 impl LastDeath {
     #[inline(always)]
-    fn forget(&self) {
+    pub fn forget(&self) {
         if self.0.load(Ordering::Relaxed) != 0 {
             self.0.store(0, Ordering::Relaxed);
         }
@@ -66,7 +66,7 @@ impl LastDeath {
         self.0.store(word, Ordering::Relaxed);
     }
 
-    fn get(&self) -> Option<OwnerDied> {
+    pub fn get(&self) -> Option<OwnerDied> {
         let word = self.0.load(Ordering::Relaxed);
         (word != 0).then(|| OwnerDied {
             pid: word as u32,

@@ -22,6 +22,7 @@ use crate::list::ListBase;
 use crate::locks::{BoundedSemaphore, Event, Lock, RLock, Semaphore};
 use crate::pool::Board;
 use crate::queue::SharedQueue;
+use crate::rwlock::RwLock;
 
 /// A reference to a shared object, which pickles anywhere.
 ///
@@ -135,6 +136,7 @@ pub fn object_of<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a ObjectRef> {
         Event,
         Condition,
         Barrier,
+        RwLock,
         Block,
         Gate,
         SharedQueue,

@@ -121,4 +121,4 @@ pub use heap::Heap;
 pub use heap::shareable::Shareable;
 pub use process::init;
 pub use pumasi_derive::{Shareable, main, task};
-pub use sync::{Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, Semaphore};
+pub use sync::{Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, RwLock, Semaphore};

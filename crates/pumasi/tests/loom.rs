@@ -12,13 +12,14 @@ use std::time::Duration;
 use loom::sync::atomic::{AtomicU32 as Loom32, AtomicU64 as Loom64};
 use loom::thread;
 use pumasi::containers::RawList;
-use pumasi::heap::cell::Tag;
+use pumasi::heap::cell::{Cell, Tag};
 use pumasi::heap::layout::{
-    O_HANDLES, O_LOCK, O_REFS, O_USER, P_CLAIM, PARTICIPANT_SIZE, PARTICIPANTS,
+    BUFFER_DATA, O_DEPTH, O_HANDLES, O_LOCK, O_REFS, O_ROOT, O_THREAD, O_USER, P_CLAIM,
+    PARTICIPANT_SIZE, PARTICIPANTS, reader_cell,
 };
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Fetch;
-use pumasi::sync::{Acquired, OnDeath, RawLock};
+use pumasi::sync::{Acquired, OnDeath, RawLock, RawRwLock};
 use pumasi::sys::sim::Sim;
 use pumasi::sys::{Host, Identity};
 use pumasi::{Heap, Result};
@@ -240,6 +241,49 @@ fn a_lock_excludes_and_passes_on_what_was_written() {
         }
         // SAFETY: the threads have ended.
         assert_eq!(protected.with(|n| unsafe { *n }), 4);
+    });
+}
+
+#[test]
+fn a_reader_and_a_writer_exclude_each_other() {
+    model(|| {
+        let heap = plain();
+        let lock = RawRwLock::create(&heap).unwrap();
+        let (off, generation) = lock.object().token();
+        let root = Cell(heap.host().load64(off + O_ROOT, Ordering::Relaxed));
+        // The first process has slot 1, the two of the model the next.
+        let cells = [2, 3].map(|slot| root.offset() + BUFFER_DATA + reader_cell(slot));
+        let words = [off + O_USER, off + O_DEPTH, off + O_THREAD];
+        let watched = watch(&heap, &words, &cells);
+        let protected = Arc::new(loom::cell::UnsafeCell::new(0));
+        let threads: Vec<_> = [2, 3]
+            .map(|pid| {
+                let mine = process(&heap, &watched, pid);
+                let protected = Arc::clone(&protected);
+                thread::spawn(move || {
+                    let object = ObjectRef::from_token(&mine, (off, generation)).unwrap();
+                    let lock = RawRwLock::from_object(object).unwrap();
+                    if pid == 2 {
+                        assert_eq!(lock.acquire_write(None).unwrap(), Acquired::Yes);
+                        // SAFETY: the lock is held to write; loom fails the model otherwise.
+                        protected.with_mut(|n| unsafe { *n += 1 });
+                        lock.release_write().unwrap();
+                    } else {
+                        assert_eq!(lock.acquire_read(None).unwrap(), Acquired::Yes);
+                        // SAFETY: the lock is held to read; loom fails the model otherwise.
+                        assert!(protected.with(|n| unsafe { *n }) <= 1);
+                        lock.release_read().unwrap();
+                    }
+                })
+            })
+            .into_iter()
+            .collect();
+        for t in threads {
+            t.join().unwrap();
+        }
+        for cell in cells {
+            assert_eq!(watched.large[&cell].load(Ordering::Relaxed), 0);
+        }
     });
 }
 

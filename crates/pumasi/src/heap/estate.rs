@@ -17,7 +17,7 @@ use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::chunk::{Chunk, Use};
 use crate::heap::layout::{
     CLASSES, KEPT, MAX_PARTICIPANTS, O_DEPTH, O_LOCK, O_LOG, O_META, O_ROOT, O_THREAD, O_USER,
-    OWNER, P_SETTLER, P_STACK, P_START, SB_ORPHANS, token,
+    OWNER, P_SETTLER, P_STACK, P_START, SB_ORPHANS, reader_cell, token,
 };
 use crate::heap::lock::{self, Rule, Taken};
 use crate::heap::log::{Action, Doomed};
@@ -162,8 +162,13 @@ impl<H: Host> Heap<H> {
         if !self.settle_lock(local, off, estate, unheld) {
             return;
         }
-        self.settle_user(off, estate);
-        match Kind::of(self.get(off + O_META) >> 56) {
+        let kind = Kind::of(self.get(off + O_META) >> 56);
+        if kind == Some(Kind::RwLock) {
+            self.settle_shares(off, estate);
+        } else {
+            self.settle_user(off, estate);
+        }
+        match kind {
             Some(Kind::BoundedSemaphore) => self.settle_ledger(local, off, estate),
             Some(kind @ (Kind::Condition | Kind::Barrier)) => {
                 self.settle_places(local, off, kind, estate);
@@ -277,6 +282,39 @@ impl<H: Host> Heap<H> {
         if !keep {
             self.host().add32(off + O_THREAD, 1);
             self.host().futex_wake(off + O_THREAD, u32::MAX >> 1);
+        }
+    }
+
+    /// An RwLock that the dead read or wrote: both come free, however it ended, for nobody else
+    /// could give them up. Its root is a DATA node of one cell per slot.
+    fn settle_shares(&self, off: u64, estate: Estate) {
+        let host = self.host();
+        loop {
+            let word = host.load32(off + O_USER, Ordering::Acquire);
+            if word & OWNER != estate.token {
+                break;
+            }
+            // Only one who had begun to write leaves something half done. The mark stays: whoever
+            // takes the word next clears it.
+            if host.load32(off + O_DEPTH, Ordering::Acquire) != 0 {
+                self.note_death(off, estate.death);
+            }
+            if host.cas32(off + O_USER, word, 0).is_ok() {
+                host.futex_wake(off + O_USER, u32::MAX >> 1);
+                break;
+            }
+        }
+        let Ok(root) = self.resolve(Cell(self.get(off + O_ROOT))) else {
+            return;
+        };
+        if !matches!(self.node(root.off), Ok((Form::Data, n)) if n >= MAX_PARTICIPANTS) {
+            return;
+        }
+        let cell = root.off + crate::heap::layout::BUFFER_DATA + reader_cell(estate.slot);
+        if self.get(cell) != 0 {
+            host.store64(cell, 0, Ordering::Release);
+            host.add32(off + O_THREAD, 1);
+            host.futex_wake(off + O_THREAD, 1);
         }
     }
 

@@ -301,14 +301,22 @@ impl<H: Host> Heap<H> {
         self.host().store64(off + O_DEATH, word, Ordering::Release);
     }
 
+    /// The same for callers outside: for a holder who takes the news and cannot act on it.
+    pub fn leave_word_of(&self, object: &ObjectRef<H>, death: Death) {
+        self.note_death(object.offset(), death);
+    }
+
     /// Takes that word away.
     pub(crate) fn take_death(&self, off: u64) -> Option<Death> {
-        let word = self.get(off + O_DEATH);
-        if word == 0 {
-            return None;
-        }
+        let death = self.word_of_death(off)?;
         self.host().store64(off + O_DEATH, 0, Ordering::Release);
-        Some(Death {
+        Some(death)
+    }
+
+    /// What that word says, left where it is.
+    pub(crate) fn word_of_death(&self, off: u64) -> Option<Death> {
+        let word = self.get(off + O_DEATH);
+        (word != 0).then_some(Death {
             pid: word as u32,
             signal: Some(((word >> 32) & 0x7fff_ffff) as i32).filter(|&s| s != 0),
         })

@@ -185,6 +185,13 @@ pub const O_HANDLES: u64 = 256;
 /// Bytes of an object header.
 pub const OBJECT_SIZE: u64 = O_HANDLES + MAX_PARTICIPANTS / 8;
 
+/// Where the cell of a participant is among those of an RwLock's readers: slots that follow each
+/// other are in different lines of the cache.
+pub const fn reader_cell(slot: u64) -> u64 {
+    const LINES: u64 = MAX_PARTICIPANTS / 8;
+    (slot % LINES) * 64 + slot / LINES * 8
+}
+
 const _: () = assert!(OBJECT_SIZE == 384);
 const _: () = assert!(O_LOG_ACTIONS + LOG_ACTIONS * 24 <= O_DEATH);
 

@@ -55,6 +55,8 @@ pub enum Kind {
     Condition = 9,
     /// Where threads wait for each other.
     Barrier = 10,
+    /// A lock that many hold to read or one to write.
+    RwLock = 11,
     /// A list with two ends.
     Deque = 16,
     /// Items that wait for whoever takes them.
@@ -75,6 +77,7 @@ impl Kind {
             8 => Kind::Event,
             9 => Kind::Condition,
             10 => Kind::Barrier,
+            11 => Kind::RwLock,
             16 => Kind::Deque,
             17 => Kind::Queue,
             _ => return None,
@@ -108,6 +111,7 @@ impl Kind {
             Kind::Event => "Event",
             Kind::Condition => "Condition",
             Kind::Barrier => "Barrier",
+            Kind::RwLock => "RwLock",
             Kind::Deque => "Deque",
             Kind::Queue => "Queue",
         }

@@ -8,13 +8,14 @@
 //! [`OnDeath`] chooses otherwise.
 //!
 //! SYNC-1: every wait sleeps in slices of at most 50 ms and asks between them whether whoever it
-//! waits for lives. SYNC-2: no wait holds anything. SYNC-3: deadlines follow the monotonic clock.
+//! waits for lives. SYNC-2: no wait holds an internal lock. SYNC-3: deadlines follow the monotonic clock.
 
 mod barrier;
 mod condition;
 mod event;
 pub(crate) mod guarded;
 pub(crate) mod lock;
+mod rwlock;
 mod semaphore;
 
 pub use crate::heap::lock::{wait_by_default, waiting, with_check, without_waiting};
@@ -24,9 +25,10 @@ pub use condition::{Enlisted, RawCondition, Relock, Waited};
 pub use event::RawEvent;
 pub use guarded::{
     Abandoned, Barrier, BoundedSemaphore, Condition, Event, Guard, Lock, LockError, LockGuard,
-    Passed, Permit, RLock, RLockGuard, Semaphore, Waitable,
+    Passed, Permit, RLock, RLockGuard, ReadGuard, RwLock, Semaphore, Waitable, WriteGuard,
 };
 pub use lock::{Hold, RawLock, RawRLock};
+pub use rwlock::RawRwLock;
 pub use semaphore::{RawBoundedSemaphore, RawSemaphore};
 
 /// Which locks a wait can give up is this crate's to say.

@@ -25,7 +25,7 @@ use pumasi::containers::{Number, RawBuffer, RawDict, RawList, Slice};
 use pumasi::heap::object::{Kind, ObjectRef};
 use pumasi::heap::value::Fetch;
 use pumasi::sync::{
-    OnDeath, RawBarrier, RawBoundedSemaphore, RawCondition, RawEvent, RawLock, RawRLock,
+    OnDeath, RawBarrier, RawBoundedSemaphore, RawCondition, RawEvent, RawLock, RawRLock, RawRwLock,
     RawSemaphore,
 };
 use pumasi::sys::sim::{Crash, Sim};
@@ -187,6 +187,15 @@ fn describe(object: &ObjectRef<Sim>) -> String {
             "event {}",
             RawEvent::from_object(object.clone()).unwrap().is_set()
         ),
+        Kind::RwLock => {
+            let lock = RawRwLock::from_object(object.clone()).unwrap();
+            let writes = if lock.is_written() {
+                "written"
+            } else {
+                "not written"
+            };
+            format!("rwlock {writes}, {} read", lock.readers().unwrap())
+        }
         Kind::Condition => {
             let c = RawCondition::from_object(object.clone()).unwrap();
             format!(

@@ -1,6 +1,6 @@
 //! Conditions and barriers: those who wait, and those they wait for.
 
-use pumasi::sync::{Arrival, Come};
+use pumasi::sync::{Acquired, Arrival, Come};
 
 use super::*;
 
@@ -28,6 +28,75 @@ fn with_come(heap: &Heap<Sim>, parties: u32, n: u32) -> Vec<ObjectRef<Sim>> {
         assert!(matches!(barrier.arrive(false).unwrap(), Arrival::Wait(_)));
     }
     vec![barrier.object().clone()]
+}
+
+/// An RwLock which `n` of the survivor's threads read.
+fn shared_lock(heap: &Heap<Sim>, n: u32) -> Vec<ObjectRef<Sim>> {
+    let lock = RawRwLock::create(heap).unwrap();
+    for _ in 0..n {
+        assert!(lock.acquire_read(None).unwrap().is_ours());
+    }
+    vec![lock.object().clone()]
+}
+
+fn rwlock(o: &ObjectRef<Sim>) -> RawRwLock<Sim> {
+    RawRwLock::from_object(o.clone()).unwrap()
+}
+
+/// One who dies after it has begun to write is news for all, until somebody has written.
+#[test]
+fn the_death_of_a_writer_is_told_until_somebody_writes() {
+    let mut told = 0;
+    for k in 0.. {
+        let survivor = heap();
+        let lock = RawRwLock::create(&survivor).unwrap();
+        let victim = sibling(&survivor, 2);
+        victim.join().unwrap();
+        let v = rwlock(&ObjectRef::from_token(&victim, lock.object().token()).unwrap());
+        victim.host().crash_at(k);
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            assert!(v.acquire_write(None).unwrap().is_ours());
+        }));
+        let wrote = v.is_written();
+        if done.is_ok() {
+            victim.host().die();
+        }
+        std::mem::forget(v);
+        if k % 2 == 0 {
+            survivor.recover();
+        }
+        let news = |acquired: Acquired| {
+            assert!(acquired.is_ours());
+            matches!(acquired, Acquired::Abandoned(_))
+        };
+        for _ in 0..2 {
+            assert_eq!(
+                news(lock.acquire_read(None).unwrap()),
+                wrote,
+                "stopped at {k}"
+            );
+            lock.release_read().unwrap();
+        }
+        for expected in [wrote, false] {
+            assert_eq!(
+                news(lock.acquire_write(None).unwrap()),
+                expected,
+                "stopped at {k}"
+            );
+            lock.release_write().unwrap();
+        }
+        assert_eq!(lock.acquire_read(None).unwrap(), Acquired::Yes);
+        assert!(lock.release_write().is_err());
+        lock.release_read().unwrap();
+        assert!(lock.release_read().is_err());
+        survivor.recover();
+        support::sound(&survivor);
+        told += u32::from(wrote);
+        if done.is_ok() {
+            break;
+        }
+    }
+    assert!(told > 0, "no death came after the first write");
 }
 
 #[rustfmt::skip]
@@ -84,6 +153,19 @@ pub fn cases() -> Vec<Case> {
             }),
         case("abort a barrier", |h| with_come(h, 3, 2), |_, o| barrier(&o[0]).abort().unwrap()),
         case("reset a barrier", |h| with_come(h, 3, 2), |_, o| barrier(&o[0]).reset().unwrap()),
+        back("read", |h| shared_lock(h, 1), |_, o| {
+            for _ in 0..2 { assert!(rwlock(&o[0]).acquire_read(None).unwrap().is_ours()); }
+            rwlock(&o[0]).release_read().unwrap();
+        }),
+        back("write", |h| shared_lock(h, 0), |_, o| {
+            assert!(rwlock(&o[0]).acquire_write(None).unwrap().is_ours());
+            rwlock(&o[0]).release_write().unwrap();
+            assert!(rwlock(&o[0]).acquire_write(None).unwrap().is_ours());
+        }),
+        back("want to write while others read", |h| shared_lock(h, 2), |_, o| {
+            let zero = Some(std::time::Duration::from_millis(3));
+            assert!(!rwlock(&o[0]).acquire_write(zero).unwrap().is_ours());
+        }),
         case("mend a barrier", |h| {
             let all = with_come(h, 3, 2);
             barrier(&all[0]).abort().unwrap();

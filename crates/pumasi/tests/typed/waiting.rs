@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use pumasi::sync::LockError;
-use pumasi::{Barrier, Condition, Error, Event, List, Lock, RLock, Semaphore};
+use pumasi::{Barrier, Condition, Error, Event, List, Lock, RLock, RwLock, Semaphore};
 
 use crate::common::{eventually, hang, kill, tidy};
 
@@ -206,4 +206,77 @@ fn the_death_of_one_who_waits_breaks_a_barrier() {
         assert!(matches!(waits.join().unwrap(), Err(Error::BrokenBarrier)));
     });
     assert!(barrier.is_broken());
+}
+
+#[test]
+fn many_read_or_one_writes() {
+    let _tidy = tidy();
+    let lock = RwLock::new().unwrap();
+    let (one, two) = (lock.read().unwrap(), lock.try_read().unwrap().unwrap());
+    assert!(lock.write_timeout(SHORT).unwrap().is_none());
+    assert!(!lock.is_written());
+    drop((one, two));
+    let alone = lock.write().unwrap();
+    assert!(lock.is_written());
+    assert!(lock.try_read().unwrap().is_none() && lock.try_write().unwrap().is_none());
+    drop(alone);
+    let pair = pumasi::Array::filled(2, 0u32).unwrap();
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    let _guard = lock.write().unwrap();
+                    for i in 0..2 {
+                        pair.set(i, pair.get(i).unwrap() + 1).unwrap();
+                    }
+                }
+            });
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    let _guard = lock.read().unwrap();
+                    assert_eq!(pair.get(0).unwrap(), pair.get(1).unwrap());
+                }
+            });
+        }
+    });
+    assert_eq!(pair.to_vec().unwrap(), [1000, 1000]);
+}
+
+#[pumasi::task]
+fn hold_side(lock: RwLock, write: bool, held: Event) -> pumasi::Result<()> {
+    let _guards = if write {
+        (None, Some(lock.write()?))
+    } else {
+        (Some(lock.read()?), None)
+    };
+    held.set();
+    hang()
+}
+
+#[test]
+fn a_killed_reader_gives_its_share_back_and_a_killed_writer_is_told_of() {
+    let _tidy = tidy();
+    let lock = RwLock::new().unwrap();
+    for write in [false, true] {
+        let held = Event::new().unwrap();
+        let child = hold_side::spawn(lock.clone(), write, held.clone()).unwrap();
+        held.wait().unwrap();
+        assert!(lock.write_timeout(SHORT).unwrap().is_none());
+        let pid = kill(child);
+        if !write {
+            drop(lock.write().unwrap());
+            continue;
+        }
+        for _ in 0..2 {
+            match lock.read() {
+                Err(LockError::Abandoned(abandoned)) => assert_eq!(abandoned.death().pid, pid),
+                other => panic!("{other:?}"),
+            }
+        }
+        // News that is not accepted stays.
+        drop(lock.write().unwrap_err());
+        drop(lock.write().unwrap_err().accept().unwrap());
+        drop(lock.write().unwrap());
+        drop(lock.read().unwrap());
+    }
 }

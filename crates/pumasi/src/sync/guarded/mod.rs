@@ -11,12 +11,14 @@ mod barrier;
 mod condition;
 mod event;
 mod lock;
+mod rwlock;
 mod semaphore;
 
 pub use barrier::{Barrier, Passed};
 pub use condition::{Condition, Waitable};
 pub use event::Event;
 pub use lock::{Lock, LockGuard, RLock, RLockGuard};
+pub use rwlock::{ReadGuard, RwLock, WriteGuard};
 pub use semaphore::{BoundedSemaphore, Permit, Semaphore};
 
 use core::fmt;
