@@ -227,6 +227,27 @@ def test_large_arrays_are_views_of_the_heap(ctx: Any) -> None:
     assert (got["a"] == source).all()
 
 
+def test_a_forked_child_keeps_what_its_parent_had_received() -> None:
+    np = pytest.importorskip("numpy")
+    ctx = pumasi.get_context("fork")
+    q, gone = ctx.Queue(), ctx.Event()
+    q.put(np.full(50_000, 7))
+    inherited = [q.get()]
+
+    def look() -> None:
+        gone.wait()
+        assert (inherited[0] == 7).all()
+
+    child = ctx.Process(target=look)
+    child.start()
+    inherited.clear()
+    for i in range(10):
+        q.put(np.full(50_000, i))  # into the memory that would be free
+    gone.set()
+    child.join()
+    assert child.exitcode == 0
+
+
 def test_threads_wake_each_other(ctx: Any) -> None:
     q = ctx.Queue(1)
     got: list[int] = []
@@ -315,7 +336,8 @@ def test_join_does_not_wait_for_the_tasks_of_the_dead(ctx: Any) -> None:
         q.join()
 
 
-def _consume(q: Any, results: Any) -> None:
+def _consume(q: Any, results: Any, running: Any) -> None:
+    running.release()
     while True:
         item = q.get()
         results.put(item)
@@ -325,12 +347,14 @@ def test_no_item_is_doubled_or_lost_when_consumers_are_killed(ctx: Any, seed: in
     # A consumer that is killed between its get and its put loses that one item, as it must; but
     # none is doubled, the queues work on, and what it had not been given yet goes to another.
     chance = random.Random(seed)
-    q, results = ctx.Queue(), ctx.Queue()
+    q, results, running = ctx.Queue(), ctx.Queue(), ctx.Semaphore(0)
     items = 3000
     fed, got, kills = 0, Counter[Any](), 6
     for round_ in range(kills + 1):
-        child = ctx.Process(target=_consume, args=(q, results))
+        child = ctx.Process(target=_consume, args=(q, results, running))
         child.start()
+        # What is killed before its first step is found out about only later.
+        assert running.acquire(timeout=60)
         upto = items * (round_ + 1) // (kills + 1)
         q.put_many([i if i % 3 else "x" * 2000 + str(i) for i in range(fed, upto)])
         fed = upto

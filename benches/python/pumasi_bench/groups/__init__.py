@@ -14,6 +14,7 @@ from pumasi_bench.groups import (
     lists,
     locks,
     pools,
+    queues,
     values,
 )
 from pumasi_bench.session import Session
@@ -28,6 +29,7 @@ ALL: Mapping[str, Group] = {
     "value": values.run,
     "lock": locks.run,
     "pool": pools.run,
+    "queue": queues.run,
     "contention": contention.run,
     "fairness": fairness.run,
 }

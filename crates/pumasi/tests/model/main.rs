@@ -2,6 +2,7 @@
 //! and the heap's own check after each sequence.
 
 mod graphs;
+mod queues;
 #[path = "../support/mod.rs"]
 mod support;
 
