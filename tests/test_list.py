@@ -53,7 +53,6 @@ def test_it_is_what_was_put_in() -> None:
         b"\0" * 3000,
         (),
         (1, (2.5, ("x", None, True, b"q", 2**70, 1j))),
-        {1, 2},
         frozenset("ab"),
         bytearray(b"changeable"),
         range(5),
@@ -341,3 +340,12 @@ def test_many_kinds_of_changes_at_once(ctx: Any) -> None:
     assert [child.exitcode for child in children] == [0, 0, 0]
     assert len(shared) == 10 + 3 * 100
     assert len(shared.to_plain()) == len(shared)
+
+
+def test_an_index_beyond_all_lists() -> None:
+    shared = List([5, 6])
+    assert shared.index(6, -(2**100), 2**100) == 1
+    with pytest.raises(ValueError, match="not in list"):
+        shared.index(5, 2**100)
+    with pytest.raises(TypeError):
+        shared.index(5, 1.5)  # type: ignore[arg-type]

@@ -2,8 +2,8 @@
 
 `import pumasi as mp` instead of `import multiprocessing as mp`: processes, start methods, queues
 and pipes are the standard library's; locks, events, `Value`, `Array`, `Manager` and `Pool` are ours
-and survive the death of a process that used them; `List` and `Dict` are shared containers which
-grow.
+and survive the death of a process that used them; `List`, `Dict`, `Set`,
+`DefaultDict`, `Counter` and `Namespace` are shared containers which grow.
 
 >>> import pumasi as mp
 >>> d = mp.Dict()
@@ -23,12 +23,24 @@ import importlib as _importlib  # noqa: E402
 import multiprocessing as _multiprocessing  # noqa: E402
 from collections.abc import MutableMapping as _MutableMapping  # noqa: E402
 from collections.abc import MutableSequence as _MutableSequence  # noqa: E402
+from collections.abc import MutableSet as _MutableSet  # noqa: E402
 from multiprocessing import process as process  # noqa: E402
 from multiprocessing import reduction as reduction  # noqa: E402
 
 from . import _core, _lifecycle  # noqa: E402
 from . import context as context  # noqa: E402
-from ._core import Dict, List, heap, stats  # noqa: E402
+from ._core import (  # noqa: E402
+    Counter,
+    DefaultDict,
+    Dict,
+    List,
+    Namespace,
+    Set,
+    heap,
+    stats,
+)
+from ._json import json_default  # noqa: E402
+from ._registry import register_key  # noqa: E402
 from .context import (  # noqa: E402
     AuthenticationError,
     BufferTooShort,
@@ -58,6 +70,8 @@ __all__ = [
     "BufferTooShort",
     "Condition",
     "CorruptHeap",
+    "Counter",
+    "DefaultDict",
     "Dict",
     "Event",
     "HeapGone",
@@ -66,6 +80,7 @@ __all__ = [
     "List",
     "Lock",
     "Manager",
+    "Namespace",
     "OwnerDiedWarning",
     "Pipe",
     "Pool",
@@ -80,6 +95,7 @@ __all__ = [
     "RawValue",
     "RwLock",
     "Semaphore",
+    "Set",
     "SimpleQueue",
     "StaleReference",
     "TaskCancelled",
@@ -99,9 +115,11 @@ __all__ = [
     "get_logger",
     "get_start_method",
     "heap",
+    "json_default",
     "log_to_stderr",
     "parent_process",
     "reducer",
+    "register_key",
     "set_executable",
     "set_forkserver_preload",
     "set_start_method",
@@ -150,6 +168,7 @@ set_start_method = _default.set_start_method
 
 _MutableSequence.register(List)
 _MutableMapping.register(Dict)
+_MutableSet.register(Set)
 
 _lifecycle.arm()
 

@@ -4,7 +4,8 @@ Keys are compared as bytes, in Rust, by processes which share no Python objects.
 float, complex, str, bytes and tuples of them have such a form by nature. This module says what
 stands for other immutable types: a *native* value which is equal to the key wherever Python says
 so (a `numpy.int64(3)` is the key `3`), or a tuple which no native key equals, marked by its kind.
-The dict keeps the key as it was first given and gives it back so.
+The dict keeps the key as it was first given and gives it back so. Keys of a class which has its own
+`__eq__` and `__hash__`, written in Python, compare themselves (`Own`).
 
 A type which compares by identity, or whose hash differs between processes, cannot be a key.
 """
@@ -14,9 +15,11 @@ import enum
 import sys
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from . import _core
+from ._registry import REGISTERED
 
 
 class Marked(NamedTuple):
@@ -24,6 +27,17 @@ class Marked(NamedTuple):
 
     kind: str
     values: tuple[Any, ...]
+
+
+class Own(NamedTuple):
+    """A key which its own `__eq__` compares with the keys of its class that have the same hash."""
+
+    cls: type
+    hash: int
+
+    def plain(self) -> tuple[Any, ...]:
+        """Return what says so in a form."""
+        return ("own", self.cls.__module__, self.cls.__qualname__, self.hash)
 
 
 _NATIVE = (int, float, complex, str, bytes)
@@ -37,6 +51,9 @@ def form(key: object) -> Any:
     Raises TypeError for a key that is not hashable, or that no form is known for.
     """
     hash(key)  # the interpreter's own words for what is not hashable
+    if type(key) in REGISTERED:
+        cls = type(key)
+        return Marked("registered", (cls.__module__, cls.__qualname__, REGISTERED[cls](key)))
     if type(key) is str:  # one that UTF-8 cannot express
         return Marked("str", (key.encode("utf-8", "surrogatepass"),))
     if isinstance(key, _NATIVE) and not isinstance(key, enum.Enum):
@@ -45,11 +62,11 @@ def form(key: object) -> Any:
         return _of_enum(key)
     if isinstance(key, tuple):
         if type(key).__eq__ is not tuple.__eq__ or type(key).__hash__ is not tuple.__hash__:
-            raise _refused(key)
+            return _own(key)
         return tuple(key)
     if isinstance(key, frozenset):
         if type(key) is not frozenset:
-            raise _refused(key)
+            return _own(key)
         # The elements' own forms, in an order which does not depend on the process.
         return Marked("frozenset", tuple(sorted(_core.key_form(element) for element in key)))
     for types, make in _FORMS:
@@ -58,12 +75,33 @@ def form(key: object) -> Any:
     return _of_optional_type(key)
 
 
+def _own(key: object) -> Own:
+    """A key which compares itself, if it is of a class that says in Python how.
+
+    What inherits `object`'s hash, or another that is not written in Python, is refused: it stands
+    for an address, or nobody knows what for.
+    """
+    cls = type(key)
+    if isinstance(cls.__eq__, FunctionType) and isinstance(cls.__hash__, FunctionType):
+        return Own(cls, hash(key))
+    raise _refused(key)
+
+
+def hash_differs(cls: type) -> TypeError:
+    """Return the error for keys of a class whose hash is another in each process."""
+    return TypeError(
+        f"{cls.__module__}.{cls.__qualname__} cannot be a key of a shared dict: its hash differs "
+        "between processes, as that of a str does; pumasi.register_key(type, f) makes it one"
+    )
+
+
 def _refused(key: object) -> TypeError:
     return TypeError(
         f"{type(key).__module__}.{type(key).__qualname__} cannot be a key of a shared dict: its "
         "equality is not known to other processes. Keys may be None, bool, int, float, complex, "
         "str, bytes, Enum members, dates and times, UUID, Decimal, Fraction, pure paths, NumPy "
-        "scalars, frozen dataclasses, and tuples and frozensets of these"
+        "scalars, frozen dataclasses, objects with an __eq__ and a __hash__ of their own, and "
+        "tuples and frozensets of these; pumasi.register_key(type, f) makes keys of further types"
     )
 
 
@@ -74,7 +112,7 @@ def _base_value(key: Any) -> Any:
             if type(key).__eq__ is not base.__eq__ or type(key).__hash__ is not base.__hash__:
                 if _is_numpy_scalar(key):
                     return _of_numpy(key)
-                raise _refused(key)
+                return _own(key)
             # The constructor of the base, on the value itself: a subclass's own __str__ or
             # __int__ must have no say.
             return _PLAIN[base](key)
@@ -98,14 +136,14 @@ def _of_enum(key: enum.Enum) -> Any:
         return _of_flag(key)
     cls = type(key)
     if cls.__eq__ is not object.__eq__ or cls.__hash__ is not enum.Enum.__hash__:
-        raise _refused(key)
+        return _own(key)
     return Marked("enum", (cls.__module__, cls.__qualname__, key.name))
 
 
 def _of_flag(key: enum.Flag) -> Any:
     cls = type(key)
     if cls.__eq__ is not object.__eq__ or cls.__hash__ is not enum.Flag.__hash__:
-        raise _refused(key)
+        return _own(key)
     return Marked("enum", (cls.__module__, cls.__qualname__, key.value))
 
 
@@ -172,7 +210,7 @@ def _of_optional_type(key: Any) -> Any:
         return _of_numpy(key)
     if dataclasses.is_dataclass(key) and not isinstance(key, type):
         return _of_dataclass(key)
-    raise _refused(key)
+    return _own(key)
 
 
 def _is(key: object, module: str, name: str) -> bool:
@@ -212,7 +250,7 @@ def _of_dataclass(key: Any) -> Any:
     parameters = key.__dataclass_params__
     cls = type(key)
     if not (parameters.frozen and parameters.eq) or "__hash__" not in cls.__dict__:
-        raise _refused(key)
+        return _own(key)
     fields = tuple(
         getattr(key, field.name)
         for field in dataclasses.fields(key)

@@ -3,7 +3,7 @@
 from typing_extensions import assert_type
 
 import pumasi as mp
-from pumasi import Dict, List
+from pumasi import Counter, DefaultDict, Dict, List, Namespace, Set
 
 
 def containers() -> None:
@@ -26,6 +26,27 @@ def containers() -> None:
     ages[1] = 2  # type: ignore[index]
     with ages.locked() as inside:
         assert_type(inside, Dict[str, int])
+
+
+def keyed() -> None:
+    seen = Set([1])
+    assert_type(seen, Set[int])
+    assert_type(seen | {"a"}, set[int | str])
+    assert_type(seen.pop(), int)
+    seen |= {2}
+    seen.add("a")  # type: ignore[arg-type]
+    for element in seen:
+        assert_type(element, int)
+    counts = Counter("ab")
+    assert_type(counts, Counter[str])
+    assert_type(counts["a"], int)
+    assert_type(counts.most_common(1), list[tuple[str, int]])
+    groups: DefaultDict[str, List[int]] = DefaultDict(List)
+    assert_type(groups["a"], List[int])
+    field = Namespace(crop="rice")
+    field.rows = 3
+    field.add("rows")
+    mp.register_key(int, str)
 
 
 def locks() -> None:

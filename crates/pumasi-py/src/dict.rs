@@ -41,6 +41,15 @@ pub struct DictBase {
 }
 
 impl DictBase {
+    /// Of a dict which turns nested plain containers into shared ones.
+    pub fn sharing(raw: RawDict) -> DictBase {
+        DictBase {
+            raw,
+            nested: Nested::Share,
+            gate: None,
+        }
+    }
+
     /// The shared object.
     pub fn object(&self) -> &ObjectRef {
         self.raw.object()
@@ -68,7 +77,7 @@ impl DictBase {
     fn find<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let raw = self.raw()?;
         let mut buffer = Vec::new();
-        let (key, _) = key(self.heap(), object, &mut buffer)?;
+        let (key, _) = key(raw, object, &mut buffer)?;
         let mut out = Scratch::new();
         match wait::run(object.py(), || raw.get(&key, out.fetch()))? {
             Some(cell) => out.value_of(object.py(), cell).map(Some),
@@ -79,7 +88,7 @@ impl DictBase {
     pub fn has(&self, object: &Bound<'_, PyAny>) -> PyResult<bool> {
         let raw = self.raw()?;
         let mut buffer = Vec::new();
-        let (key, _) = key(self.heap(), object, &mut buffer)?;
+        let (key, _) = key(raw, object, &mut buffer)?;
         wait::run(object.py(), || raw.contains(&key))
     }
 
@@ -88,11 +97,11 @@ impl DictBase {
     }
 
     #[inline(always)]
-    fn insert(&self, object: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+    pub fn insert(&self, object: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let mut ready = self.prepare(value)?;
         let raw = self.raw()?;
         let mut buffer = Vec::new();
-        let (key, original) = key(self.heap(), object, &mut buffer)?;
+        let (key, original) = key(raw, object, &mut buffer)?;
         let mut original = original.prepare(self.heap())?;
         wait::run(object.py(), || {
             raw.insert(&key, original.as_mut(), &mut ready)
@@ -100,10 +109,10 @@ impl DictBase {
     }
 
     /// Takes a key out; None if it is not there.
-    fn take<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    pub fn take<'py>(&self, object: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let raw = self.raw()?;
         let mut buffer = Vec::new();
-        let (key, _) = key(self.heap(), object, &mut buffer)?;
+        let (key, _) = key(raw, object, &mut buffer)?;
         let mut out = Scratch::new();
         match wait::run(object.py(), || raw.remove(&key, out.fetch()))? {
             Some(cell) => out.value_of(object.py(), cell).map(Some),
@@ -133,7 +142,7 @@ impl DictBase {
     }
 
     /// `update`'s rules: a mapping, an object with `keys()`, or pairs; then the keywords.
-    fn merge(
+    pub fn merge(
         &self,
         other: Option<&Bound<'_, PyAny>>,
         keywords: Option<&Bound<'_, PyDict>>,
@@ -165,7 +174,7 @@ impl DictBase {
             let mut ready = storing.prepare(&value)?;
             let raw = self.raw()?;
             let mut buffer = Vec::new();
-            let (key, original) = key(self.heap(), &object, &mut buffer)?;
+            let (key, original) = key(raw, &object, &mut buffer)?;
             let mut original = original.prepare(self.heap())?;
             wait::run(dict.py(), || {
                 raw.insert(&key, original.as_mut(), &mut ready)
@@ -198,7 +207,7 @@ impl DictBase {
 }
 
 #[cold]
-fn missing(key: &Bound<'_, PyAny>) -> PyErr {
+pub fn missing(key: &Bound<'_, PyAny>) -> PyErr {
     PyKeyError::new_err((key.clone().unbind(),))
 }
 
@@ -225,7 +234,7 @@ impl DictBase {
     fn __delitem__(&self, object: &Bound<'_, PyAny>) -> PyResult<()> {
         let raw = self.raw()?;
         let mut buffer = Vec::new();
-        let (key, _) = key(self.heap(), object, &mut buffer)?;
+        let (key, _) = key(raw, object, &mut buffer)?;
         // What the value was is nobody's business any more.
         match wait::run(object.py(), || raw.remove(&key, &mut Fetch::new()))? {
             Some(_) => Ok(()),
@@ -260,7 +269,7 @@ impl DictBase {
     ///
     /// One atomic step: of several processes one stores its default, and all get that value.
     #[pyo3(signature = (key, default=None, /))]
-    fn setdefault<'py>(
+    pub fn setdefault<'py>(
         &self,
         key: &Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
@@ -274,7 +283,7 @@ impl DictBase {
         let cell = ready.cell();
         let raw = self.raw()?;
         let mut buffer = Vec::new();
-        let (form, original) = self::key(self.heap(), key, &mut buffer)?;
+        let (form, original) = self::key(raw, key, &mut buffer)?;
         let mut original = original.prepare(self.heap())?;
         let mut out = Fetch::new();
         let found = wait::run(py, || {
@@ -393,7 +402,7 @@ impl DictBase {
         if let Some(number) = number {
             let raw = dict.raw()?;
             let mut buffer = Vec::new();
-            let (form, original) = self::key(dict.heap(), key, &mut buffer)?;
+            let (form, original) = self::key(raw, key, &mut buffer)?;
             let mut original = original.prepare(dict.heap())?;
             let sum = wait::run(py, || match raw.add(&form, original.as_mut(), number) {
                 Err(pumasi::Error::NotANumber) => Ok(None),
@@ -423,7 +432,7 @@ impl DictBase {
     /// >>> d.update_with("best", lambda best: max(best, 7), default=0)
     /// 7
     #[pyo3(signature = (key, function, default=None))]
-    fn update_with<'py>(
+    pub fn update_with<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         function: &Bound<'py, PyAny>,
@@ -464,7 +473,7 @@ impl DictBase {
         let dict = slf.get();
         let raw = dict.raw()?;
         let mut buffer = Vec::new();
-        let (form, original) = key(dict.heap(), object, &mut buffer)?;
+        let (form, original) = key(raw, object, &mut buffer)?;
         let attempt = || -> PyResult<Option<Bound<'py, PyAny>>> {
             let mut out = Fetch::new();
             let expected = wait::run(py, || raw.get(&form, &mut out))?;
@@ -505,7 +514,7 @@ fn number(n: &Bound<'_, PyAny>) -> Option<Number> {
 
 /// A dict in shared memory, for processes and threads alike, with everything that `dict` has.
 ///
-/// Each operation is atomic. Nested plain lists and dicts become shared ones; other values are
+/// Each operation is atomic. Nested plain lists, dicts and sets become shared ones; other values are
 /// copied in and out. A Dict passes to other processes by reference.
 ///
 /// >>> import pumasi
@@ -517,13 +526,8 @@ fn number(n: &Bound<'_, PyAny>) -> Option<Number> {
 pub struct Dict {}
 
 impl Dict {
-    fn made(raw: RawDict) -> PyClassInitializer<Dict> {
-        PyClassInitializer::from(DictBase {
-            raw,
-            nested: Nested::Share,
-            gate: None,
-        })
-        .add_subclass(Dict {})
+    pub fn made(raw: RawDict) -> PyClassInitializer<Dict> {
+        PyClassInitializer::from(DictBase::sharing(raw)).add_subclass(Dict {})
     }
 
     /// A handle of a shared dict.
@@ -532,7 +536,7 @@ impl Dict {
     }
 
     /// A plain dict of what may stand on the other side of an operator.
-    fn operand<'py>(other: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
+    pub fn operand<'py>(other: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyDict>>> {
         if let Ok(dict) = other.cast::<PyDict>() {
             return Ok(Some(dict.clone()));
         }
@@ -555,11 +559,7 @@ impl Dict {
         if let Some(object) = given(argument) {
             return Ok(Dict::made(RawDict::from_object(object).or_raise()?));
         }
-        let base = DictBase {
-            raw: RawDict::create(heap::default()?).or_raise()?,
-            nested: Nested::Share,
-            gate: None,
-        };
+        let base = DictBase::sharing(RawDict::create(heap::default()?).or_raise()?);
         base.merge(argument, keywords)?;
         Ok(PyClassInitializer::from(base).add_subclass(Dict {}))
     }

@@ -6,7 +6,7 @@
 //! - `store`, `load`, `pickles`, `keys`: values and keys on their way in and out.
 //! - `heap`, `block`, `reference`: the heap, bytes in it, and what a pickle is made of.
 //! - `locks`, `locked`, `number`, `typed`: locks, `with c.locked()`, Value and Array.
-//! - `list`, `dict`, `views`, `plain`: the containers.
+//! - `list`, `dict`, `set`, `keyed`, `counter`, `namespace`, `views`, `plain`: the containers.
 //! - `queue`: what the package's queues are made of.
 //! - `pool`: the shared part of a pool.
 //! - `fast`: short entrances to the methods of the hot path.
@@ -20,15 +20,18 @@ mod barrier;
 mod block;
 mod cli;
 mod condition;
+mod counter;
 mod dict;
 mod errors;
 mod fast;
 mod heap;
+mod keyed;
 mod keys;
 mod list;
 mod load;
 mod locked;
 mod locks;
+mod namespace;
 mod number;
 mod pickles;
 mod plain;
@@ -36,6 +39,7 @@ mod pool;
 mod queue;
 mod reference;
 mod rwlock;
+mod set;
 mod stats;
 mod store;
 mod typed;
@@ -58,9 +62,13 @@ mod _core {
     #[pymodule_export]
     use super::condition::{Condition, Counted};
     #[pymodule_export]
+    use super::counter::Counter;
+    #[pymodule_export]
     use super::dict::{Dict, DictBase, ManagedDict};
     #[pymodule_export]
     use super::heap::{Heap, leave};
+    #[pymodule_export]
+    use super::keyed::DefaultDict;
     #[pymodule_export]
     use super::keys::key_form;
     #[pymodule_export]
@@ -69,6 +77,8 @@ mod _core {
     use super::locked::Locked;
     #[pymodule_export]
     use super::locks::{BoundedSemaphore, Event, Lock, OwnerDied, RLock, Semaphore};
+    #[pymodule_export]
+    use super::namespace::Namespace;
     #[pymodule_export]
     use super::pickles::Received;
     #[pymodule_export]
@@ -79,6 +89,8 @@ mod _core {
     use super::reference::{Reference, dereference};
     #[pymodule_export]
     use super::rwlock::{RwLock, RwLockSide};
+    #[pymodule_export]
+    use super::set::{Set, SetIterator};
     #[pymodule_export]
     use super::stats::stats;
     #[pymodule_export]

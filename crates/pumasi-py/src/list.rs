@@ -174,6 +174,17 @@ fn subscript(key: &Bound<'_, PyAny>) -> PyResult<Subscript> {
     slice(key).map(Subscript::Part)
 }
 
+/// An index, of which one beyond all lists is the largest there is.
+fn clamped(index: &Bound<'_, PyAny>) -> PyResult<isize> {
+    // SAFETY: a live object, and attached. Without an exception to raise the value is clamped; -1
+    // with one set means that the object is no index.
+    let n = unsafe { ffi::PyNumber_AsSsize_t(index.as_ptr(), core::ptr::null_mut()) };
+    match PyErr::take(index.py()) {
+        Some(raised) if n == -1 => Err(raised),
+        _ => Ok(n),
+    }
+}
+
 fn slice(key: &Bound<'_, PyAny>) -> PyResult<Slice> {
     if key.cast::<PySlice>().is_err() {
         return Err(PyTypeError::new_err(format!(
@@ -436,7 +447,12 @@ impl ListBase {
     ///
     /// Raises ValueError if it is not there.
     #[pyo3(signature = (value, start=0, stop=isize::MAX, /))]
-    fn index(&self, value: &Bound<'_, PyAny>, start: isize, stop: isize) -> PyResult<usize> {
+    fn index(
+        &self,
+        value: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = clamped)] start: isize,
+        #[pyo3(from_py_with = clamped)] stop: isize,
+    ) -> PyResult<usize> {
         match self.search(value, start, stop)? {
             Some((_, index)) => Ok(index),
             None => Err(PyValueError::new_err(format!(
@@ -581,7 +597,7 @@ fn modified(what: &str) -> PyErr {
 
 /// A list in shared memory, for processes and threads alike, with everything that `list` has.
 ///
-/// Each operation is atomic. Nested plain lists and dicts become shared ones; other values are
+/// Each operation is atomic. Nested plain lists, dicts and sets become shared ones; other values are
 /// copied in and out. A List passes to other processes by reference.
 ///
 /// >>> import pumasi

@@ -15,7 +15,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use crate::errors::{CorruptHeap, OrRaise};
-use crate::{barrier, block, dict, list, locks, pickles, queue, rwlock};
+use crate::{
+    barrier, block, counter, dict, keyed, list, locks, namespace, pickles, queue, rwlock, set,
+};
 use pumasi::heap::codec::{Item, Reader};
 
 /// The Python value of a cell, whose block, if it has one, was fetched into `out`.
@@ -184,6 +186,10 @@ pub fn handle(py: Python<'_>, object: ObjectRef) -> PyResult<Bound<'_, PyAny>> {
     match object.kind() {
         Kind::List => list::List::of_object(py, object).map(Bound::into_any),
         Kind::Dict => dict::Dict::of_object(py, object).map(Bound::into_any),
+        Kind::Set => set::Set::of_object(py, object).map(Bound::into_any),
+        Kind::Counter => counter::Counter::of_object(py, object).map(Bound::into_any),
+        Kind::DefaultDict => keyed::DefaultDict::of_object(py, object).map(Bound::into_any),
+        Kind::Namespace => namespace::Namespace::of_object(py, object).map(Bound::into_any),
         Kind::Buffer => Bound::new(py, block::Block::of_object(object)?).map(Bound::into_any),
         Kind::Lock => Bound::new(py, locks::Lock::of_object(object)?).map(Bound::into_any),
         Kind::RLock => Bound::new(py, locks::RLock::of_object(object)?).map(Bound::into_any),

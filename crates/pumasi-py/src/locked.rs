@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use pumasi::containers::{RawDict, RawList};
+use pumasi::containers::{RawDict, RawList, RawSet};
 use pumasi::sync::Acquired;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -28,6 +28,7 @@ pub struct Locked {
 pub enum Lockable {
     List(RawList),
     Dict(RawDict),
+    Set(RawSet),
 }
 
 impl Lockable {
@@ -35,6 +36,7 @@ impl Lockable {
         match self {
             Lockable::List(list) => list.lock(timeout),
             Lockable::Dict(dict) => dict.lock(timeout),
+            Lockable::Set(set) => set.lock(timeout),
         }
     }
 
@@ -42,6 +44,7 @@ impl Lockable {
         match self {
             Lockable::List(list) => list.unlock(),
             Lockable::Dict(dict) => dict.unlock(),
+            Lockable::Set(set) => set.unlock(),
         }
     }
 }

@@ -3,15 +3,18 @@
 use core::cell::RefCell;
 use std::collections::HashMap;
 
-use pumasi::containers::{ItemRef, Part, RawDict, RawList};
+use pumasi::containers::{ItemRef, Part, RawDict, RawList, RawSet};
 use pumasi::heap::object::{Kind, ObjectRef};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::dict::DictBase;
 use crate::errors::OrRaise;
+use crate::keyed::{factory_of, plain_counter, plain_default};
 use crate::list::ListBase;
 use crate::load::{self, Recursion};
+use crate::namespace::Namespace;
+use crate::set::{Set, plain_set};
 use crate::wait;
 
 /// One conversion. What occurs twice, or inside itself, does so in the copy.
@@ -45,13 +48,20 @@ impl<'py> Plain<'py> {
         Ok(list.into_any())
     }
 
-    /// A plain dict of a shared one.
+    /// A plain dict of a shared one, of the sort of its kind.
     pub fn dict(&mut self, raw: &RawDict) -> PyResult<Bound<'py, PyAny>> {
         if let Some(made) = self.made.get(&raw.object().offset()) {
             return Ok(made.clone());
         }
         let _deeper = Recursion::enter(self.py)?;
         let dict = PyDict::new(self.py);
+        let dict = match raw.object().kind() {
+            Kind::Counter => plain_counter(&dict)?.cast_into::<PyDict>()?,
+            Kind::DefaultDict => {
+                plain_default(&factory_of(self.py, raw)?, &dict)?.cast_into::<PyDict>()?
+            }
+            _ => dict,
+        };
         self.made
             .insert(raw.object().offset(), dict.clone().into_any());
         let items = wait::run(self.py, || raw.snapshot(Part::Items))?;
@@ -60,6 +70,16 @@ impl<'py> Plain<'py> {
             dict.set_item(load::item_of(self.py, key)?, self.item(value)?)?;
         }
         Ok(dict.into_any())
+    }
+
+    /// A plain set of a shared one.
+    fn set(&mut self, raw: &RawSet) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(made) = self.made.get(&raw.object().offset()) {
+            return Ok(made.clone());
+        }
+        let set = plain_set(self.py, raw)?.into_any();
+        self.made.insert(raw.object().offset(), set.clone());
+        Ok(set)
     }
 
     fn item(&mut self, item: ItemRef<'_>) -> PyResult<Bound<'py, PyAny>> {
@@ -75,7 +95,8 @@ impl<'py> Plain<'py> {
     fn object(&mut self, object: &ObjectRef) -> PyResult<Bound<'py, PyAny>> {
         match object.kind() {
             Kind::List => self.list(&RawList::from_object(object.clone()).or_raise()?),
-            Kind::Dict => self.dict(&RawDict::from_object(object.clone()).or_raise()?),
+            Kind::Set => self.set(&RawSet::from_object(object.clone()).or_raise()?),
+            kind if kind.is_dict() => self.dict(&RawDict::from_object(object.clone()).or_raise()?),
             _ => load::handle(self.py, object.clone()),
         }
     }
@@ -87,6 +108,12 @@ impl<'py> Plain<'py> {
         }
         if let Ok(dict) = value.cast::<DictBase>() {
             return self.dict(dict.get().raw()?);
+        }
+        if let Ok(set) = value.cast::<Set>() {
+            return self.set(set.get().raw());
+        }
+        if let Ok(namespace) = value.cast::<Namespace>() {
+            return self.dict(namespace.get().raw()?);
         }
         if let Ok(tuple) = value.cast_exact::<PyTuple>() {
             let _deeper = Recursion::enter(self.py)?;

@@ -20,9 +20,11 @@ use crate::errors::OrRaise;
 use crate::heap;
 use crate::list::ListBase;
 use crate::locks::{BoundedSemaphore, Event, Lock, RLock, Semaphore};
+use crate::namespace::Namespace;
 use crate::pool::Board;
 use crate::queue::SharedQueue;
 use crate::rwlock::RwLock;
+use crate::set::Set;
 
 /// A reference to a shared object, which pickles anywhere.
 ///
@@ -129,6 +131,8 @@ pub fn object_of<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a ObjectRef> {
     try_each!(
         ListBase,
         DictBase,
+        Set,
+        Namespace,
         Lock,
         RLock,
         Semaphore,

@@ -4,28 +4,33 @@
 //!
 //! None, bool, int, float, complex, str, bytes and tuples of these have a form that Rust reads as
 //! well; subclasses of them do not, for they would come back as their base. In a `List` or `Dict`
-//! a nested plain list or dict becomes a shared one; a manager's list or dict holds a copy of it.
+//! a nested plain list, dict or set becomes a shared one; a manager's list or dict holds a copy.
 //! Anything else is pickled.
 
 use std::collections::HashMap;
 
 use pumasi::Heap;
-use pumasi::containers::{RawDict, RawList};
+use pumasi::containers::{Algebra, RawDict, RawList, RawSet};
 use pumasi::heap::cell::{Cell, Tag};
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Prepared;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyTuple};
 
+use crate::counter::Counter;
 use crate::dict::Dict;
 use crate::errors::OrRaise;
+use crate::keyed::DefaultDict;
 use crate::list::List;
 use crate::load::Recursion;
+use crate::namespace::Namespace;
+use crate::reference::object_of;
+use crate::set::{self, Set};
 use crate::{keys, pickles};
 use pumasi::heap::codec::{self, Item};
 
-/// What becomes of a plain list or dict that is stored in a shared container.
+/// What becomes of a plain list, dict or set that is stored in a shared container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Nested {
     /// It is turned into a shared one.
@@ -162,6 +167,15 @@ impl<'h> Storing<'h> {
         if let Ok(dict) = value.cast_exact::<Dict>() {
             return Ok(Some(dict.as_super().get().object().clone()));
         }
+        if let Ok(set) = value.cast_exact::<Set>() {
+            return Ok(Some(set.get().object().clone()));
+        }
+        if value.is_exact_instance_of::<Counter>() || value.is_exact_instance_of::<DefaultDict>() {
+            return Ok(object_of(value).cloned());
+        }
+        if let Ok(namespace) = value.cast_exact::<Namespace>() {
+            return Ok(Some(namespace.get().object().clone()));
+        }
         if self.nested != Nested::Share {
             return Ok(None);
         }
@@ -170,6 +184,9 @@ impl<'h> Storing<'h> {
         }
         if let Ok(dict) = value.cast_exact::<PyDict>() {
             return self.share_dict(dict).map(Some);
+        }
+        if let Ok(set) = value.cast_exact::<PySet>() {
+            return self.share_set(set).map(Some);
         }
         Ok(None)
     }
@@ -190,6 +207,18 @@ impl<'h> Storing<'h> {
         Ok(raw.object().clone())
     }
 
+    fn share_set(&mut self, set: &Bound<'_, PySet>) -> PyResult<ObjectRef> {
+        if let Some(known) = self.shared.get(&(set.as_ptr() as usize)) {
+            return Ok(known.clone());
+        }
+        let raw = RawSet::create(self.heap).or_raise()?;
+        let elements: Vec<Bound<'_, PyAny>> = set.try_iter()?.collect::<PyResult<_>>()?;
+        set::combine(set.py(), &raw, Algebra::Union, &elements)?;
+        self.shared
+            .insert(set.as_ptr() as usize, raw.object().clone());
+        Ok(raw.object().clone())
+    }
+
     fn share_dict(&mut self, dict: &Bound<'_, PyDict>) -> PyResult<ObjectRef> {
         if let Some(known) = self.shared.get(&(dict.as_ptr() as usize)) {
             return Ok(known.clone());
@@ -201,7 +230,7 @@ impl<'h> Storing<'h> {
         for (key, value) in dict {
             let mut value = self.prepare(&value)?;
             let mut buffer = Vec::new();
-            let (key, original) = keys::key(self.heap, &key, &mut buffer)?;
+            let (key, original) = keys::key(&raw, &key, &mut buffer)?;
             let mut original = original.prepare(self.heap)?;
             raw.insert(&key, original.as_mut(), &mut value).or_raise()?;
         }

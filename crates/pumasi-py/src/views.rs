@@ -16,6 +16,7 @@ use pyo3::types::{
 
 use crate::dict::DictBase;
 use crate::list::{not_implemented, truth};
+use crate::set::Set;
 use crate::{load, wait};
 
 /// What an iteration gives.
@@ -190,9 +191,12 @@ impl DictView {
 }
 
 /// The set that the other side of a comparison is, if it is one or a view of one.
-fn other_set<'py>(other: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
+pub fn other_set<'py>(other: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>> {
     if other.cast::<PySet>().is_ok() || other.cast::<PyFrozenSet>().is_ok() {
         return Ok(Some(other.clone()));
+    }
+    if let Ok(set) = other.cast::<Set>() {
+        return Ok(Some(set.get().plain_set(other.py())?.into_any()));
     }
     if let Ok(view) = other.cast::<DictView>() {
         return Ok(view.get().set(other.py())?.map(Bound::into_any));

@@ -17,6 +17,9 @@
 //! reachable as tombstones until the table is renewed, so that no probe ends too early.
 //! DICT-3: `O_AUX` counts changes of the key set; iteration compares it.
 //!
+//! The entries of a DefaultDict begin with its factory, under a key that nobody else can give; what
+//! counts, copies, walks or empties leaves it out.
+//!
 //! A table is renewed under the lock, when its entries are used up: 32 bytes are copied for each
 //! live entry. Large tables are allocated before the lock is taken.
 
@@ -26,6 +29,7 @@ use core::time::Duration;
 use crate::containers::key::Key;
 use crate::containers::leaves::replace_cell;
 use crate::containers::locked::{is_locked, lock_container, unlock_container};
+use crate::containers::several;
 use crate::containers::snapshot::Snapshot;
 use crate::containers::table::{
     FIRST_BITS, Probe, Table, bits_for, find, insert_entry, key_cell, keys_changed, live,
@@ -45,8 +49,10 @@ use crate::sync::Acquired;
 use crate::sys::{Host, Real};
 
 /// A table of this many bytes or more is allocated before the lock is taken.
-const LARGE: u64 = 32 * 1024;
+pub(super) const LARGE: u64 = 32 * 1024;
 const BATCH: usize = 4096;
+/// The key of the factory, the first entry of a DefaultDict: no language gives a key this form.
+const FACTORY: &[u8] = b"factory";
 
 /// A shared dictionary of any values.
 pub struct RawDict<H: Host = Real> {
@@ -87,11 +93,35 @@ impl<H: Host> RawDict<H> {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn create(heap: &Heap<H>) -> Result<Self> {
+        RawDict::create_as(heap, Kind::Dict)
+    }
+
+    /// An empty dictionary of another sort: a Counter, a Namespace, or a DefaultDict, whose factory
+    /// is None until [`RawDict::set_factory`].
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; [`Error::TypeMismatch`] for a kind that is no dictionary.
+    pub fn create_of(heap: &Heap<H>, kind: Kind) -> Result<Self> {
+        if !kind.is_dict() {
+            return Err(Error::TypeMismatch {
+                expected: Kind::Dict.name(),
+                found: kind.name().into(),
+            });
+        }
+        let dict = RawDict::create_as(heap, kind)?;
+        if kind == Kind::DefaultDict {
+            dict.set_factory(&mut Prepared::inline(heap, Cell::NONE))?;
+        }
+        Ok(dict)
+    }
+
+    /// An empty table of any kind that has one.
+    pub(super) fn create_as(heap: &Heap<H>, kind: Kind) -> Result<Self> {
         let local = heap.local()?;
         let table = new_table(heap, local, FIRST_BITS)?;
         let root = (table.cell(), table.block);
         table.used();
-        let object = heap.create_object(Kind::Dict, 0, Some(root), 0)?;
+        let object = heap.create_object(kind, 0, Some(root), 0)?;
         Ok(RawDict { object })
     }
 
@@ -100,7 +130,15 @@ impl<H: Host> RawDict<H> {
     /// # Errors
     /// [`Error::TypeMismatch`] when it is something else.
     pub fn from_object(object: ObjectRef<H>) -> Result<Self> {
-        object.expect(Kind::Dict)?;
+        if !object.kind().is_dict() {
+            object.expect(Kind::Dict)?;
+        }
+        Ok(RawDict { object })
+    }
+
+    /// The table of a set.
+    pub(super) fn of_set(object: ObjectRef<H>) -> Result<Self> {
+        object.expect(Kind::Set)?;
         Ok(RawDict { object })
     }
 
@@ -111,13 +149,40 @@ impl<H: Host> RawDict<H> {
     }
 
     #[inline(always)]
-    fn heap(&self) -> &Heap<H> {
+    pub(super) fn heap(&self) -> &Heap<H> {
         self.object.heap()
     }
 
     #[inline(always)]
-    fn enter(&self, op: Op, section: &'static str) -> Fast<Held<'_, H>> {
+    pub(super) fn enter(&self, op: Op, section: &'static str) -> Fast<Held<'_, H>> {
         self.heap().enter(&self.object, op, section)
+    }
+
+    /// How many entries at the start of the table are not the user's: a DefaultDict's factory.
+    #[inline(always)]
+    fn first(&self) -> u64 {
+        u64::from(self.object.kind() == Kind::DefaultDict)
+    }
+
+    /// What a DefaultDict makes missing values with.
+    ///
+    /// # Errors
+    /// As [`RawDict::len`]; [`Error::TypeMismatch`] of another kind.
+    pub fn factory(&self, out: &mut Fetch<H>) -> Result<Cell> {
+        self.object.expect(Kind::DefaultDict)?;
+        let key = Key::long(self.heap(), Tag::Typed, FACTORY);
+        let factory = self.get(&key, out)?;
+        factory.ok_or_else(|| Error::corrupt(self.object.offset(), "no factory"))
+    }
+
+    /// Sets what a DefaultDict makes missing values with: opaque here, a binding's own affair.
+    ///
+    /// # Errors
+    /// As [`RawDict::insert`]; [`Error::TypeMismatch`] of another kind.
+    pub fn set_factory(&self, factory: &mut Prepared<'_, H>) -> Result<()> {
+        self.object.expect(Kind::DefaultDict)?;
+        let key = Key::long(self.heap(), Tag::Typed, FACTORY);
+        self.insert(&key, None, factory)
     }
 
     // ---- reading ---------------------------------------------------------------------------
@@ -129,7 +194,7 @@ impl<H: Host> RawDict<H> {
     pub fn len(&self) -> Result<usize> {
         let held = self.enter(Op::Len, "dict.len")?;
         let table = table(&held)?;
-        Ok(live(&held, table)? as usize)
+        Ok(live(&held, table)?.saturating_sub(self.first()) as usize)
     }
 
     /// Whether there is none.
@@ -191,7 +256,7 @@ impl<H: Host> RawDict<H> {
         let mut fetch = Fetch::new();
         'again: for round in 0.. {
             snapshot.clear();
-            let (mut version, mut next) = (None, 0);
+            let (mut version, mut next) = (None, self.first());
             loop {
                 let held = self.enter(Op::Snapshot, "dict.snapshot")?;
                 let table = table(&held)?;
@@ -200,7 +265,7 @@ impl<H: Host> RawDict<H> {
                 }
                 // A dictionary that changes all the time is copied in one hold in the end.
                 let most = if round < 3 { BATCH } else { usize::MAX };
-                let until = table.used.min(next + most as u64);
+                let until = table.used.min(next.saturating_add(most as u64));
                 for entry in (next..until).map(|i| table.entry(i)) {
                     if Cell(held.heap.get(entry + 8)) == Cell::TOMBSTONE {
                         continue;
@@ -216,9 +281,9 @@ impl<H: Host> RawDict<H> {
                         snapshot.push(cell, &mut fetch);
                     }
                 }
-                next = until;
+                next = next.max(until);
                 snapshot.version = held.version();
-                if next == table.used {
+                if next >= table.used {
                     drop(held);
                     return snapshot.finish();
                 }
@@ -243,19 +308,23 @@ impl<H: Host> RawDict<H> {
         let held = self.enter(Op::Iterate, "dict.iterate")?;
         if held.heap.get(held.object + O_AUX) != keys_version {
             return Err(Error::Modified {
-                what: "dictionary changed size during iteration",
+                what: match self.object.kind() {
+                    Kind::Set => "Set changed size during iteration",
+                    _ => "dictionary changed size during iteration",
+                },
             });
         }
         let table = table(&held)?;
-        let mut i = (*position).min(table.used);
+        let first = self.first();
+        let mut i = (*position).min(table.used).max(first);
         let entry = loop {
             if backwards {
-                if i == 0 {
+                if i <= first {
                     *position = 0;
                     return Ok(None);
                 }
                 i -= 1;
-            } else if i == table.used {
+            } else if i >= table.used {
                 *position = i;
                 return Ok(None);
             }
@@ -447,7 +516,8 @@ impl<H: Host> RawDict<H> {
         // Nothing lives at or above `tail`: without it, emptying a dictionary from its end would
         // walk over all its tombstones every time.
         let tail = held.heap.get(table.off + TABLE_TAIL).min(table.used);
-        for i in (0..tail).rev() {
+        let first = self.first();
+        for i in (first..tail).rev() {
             let entry = table.entry(i);
             if Cell(held.heap.get(entry + 8)) == Cell::TOMBSTONE {
                 continue;
@@ -464,7 +534,7 @@ impl<H: Host> RawDict<H> {
             return Ok(Some(found));
         }
         held.host()
-            .store64(table.off + TABLE_TAIL, 0, Ordering::Relaxed);
+            .store64(table.off + TABLE_TAIL, first, Ordering::Relaxed);
         Ok(None)
     }
 
@@ -473,6 +543,9 @@ impl<H: Host> RawDict<H> {
     /// # Errors
     /// [`Error::OutOfMemory`], and as [`RawDict::len`].
     pub fn clear(&self) -> Result<()> {
+        if self.first() > 0 {
+            return several::remove_from(self, self.first());
+        }
         let mut held = self.enter(Op::Clear, "dict.clear")?;
         let old = Cell(held.heap.get(held.object + O_ROOT));
         let heap = held.heap;
@@ -585,7 +658,10 @@ impl<H: Host> RawDict<H> {
 // ---- numbers -----------------------------------------------------------------------------------
 
 /// The canonical form of a key that does not fit a cell, in a block.
-fn prepare_key<'h, H: Host>(heap: &'h Heap<H>, key: &Key<'_>) -> Result<Prepared<'h, H>> {
+pub(super) fn prepare_key<'h, H: Host>(
+    heap: &'h Heap<H>,
+    key: &Key<'_>,
+) -> Result<Prepared<'h, H>> {
     match (key.tag(), key.bytes().try_into()) {
         // Floats have a layout of their own, by which readers of the key find the number.
         (Tag::Float, Ok(bytes)) => heap.prepare_float(f64::from_le_bytes(bytes)),

@@ -13,6 +13,10 @@
 //! | bytes | a `ShortBytes` cell or `Bytes` |
 //! | tuple | `Tuple`, the forms of its items |
 //! | anything else that has a form | `Typed`, bytes that the language's binding makes |
+//!
+//! Keys that only their language can compare lie in *buckets*: Typed bytes that begin alike, under
+//! the hash of that beginning. The binding reads a bucket, compares outside the lock, and uses the
+//! form of the key it found, or a new one.
 
 use crate::error::Fast;
 use crate::heap::cell::{Cell, Tag};
@@ -86,6 +90,14 @@ impl<'k> Key<'k> {
         }
     }
 
+    /// A key that only its language can compare: found by the hash of the first `bucket` bytes,
+    /// which are the same for all keys that may equal it, and told from these by the rest.
+    pub fn in_bucket<H: Host>(heap: &Heap<H>, bytes: &'k [u8], bucket: usize) -> Self {
+        let mut key = Key::long(heap, Tag::Typed, bytes);
+        key.hash = bucket_hash(heap, bytes.get(..bucket).unwrap_or(bytes));
+        key
+    }
+
     /// The key as a cell, if it fits one.
     #[inline(always)]
     pub fn inline(&self) -> Option<Cell> {
@@ -109,6 +121,11 @@ impl<'k> Key<'k> {
     pub(crate) fn hash(&self) -> u64 {
         self.hash
     }
+}
+
+/// The hash of all keys of a bucket.
+pub(super) fn bucket_hash<H: Host>(heap: &Heap<H>, bucket: &[u8]) -> u64 {
+    hash::bytes(heap.hash_keys(), Tag::Typed as u8, bucket)
 }
 
 impl<H: Host> Heap<H> {

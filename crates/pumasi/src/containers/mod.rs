@@ -1,5 +1,6 @@
 //! Containers that processes share.
 
+mod bucket;
 mod buffer;
 mod dict;
 mod key;
@@ -7,19 +8,23 @@ mod leaves;
 mod list;
 mod locked;
 mod queue;
+mod set;
+mod several;
 mod slice;
 mod snapshot;
 mod table;
 mod typed;
 
+pub use bucket::Found;
 pub use buffer::RawBuffer;
 pub use dict::{Number, Part, RawDict};
 pub use key::Key;
 pub use list::RawList;
 pub use queue::{Order, RawQueue, Taken};
+pub use set::{Algebra, Member, RawSet};
 pub use slice::{Slice, Span};
 pub use snapshot::{ItemRef, Snapshot};
 pub use typed::{
     Addend, Arithmetic, Array, BigInt, Dict, DictIter, DictKey, Dynamic, Element, List, ListIter,
-    Lockable, Locked, StoredAs, Typed, Value,
+    Lockable, Locked, Set, SetIter, StoredAs, Typed, Value,
 };

@@ -14,6 +14,7 @@ use crate::heap::layout::{O_AUX, O_ROOT};
 use crate::heap::log::Action;
 use crate::heap::node::{
     Form, N_LENGTH, NewNode, TABLE_ENTRIES, TABLE_ENTRY, TABLE_INDEX, TABLE_LIVE, TABLE_TAIL,
+    index_word,
 };
 use crate::heap::value::Prepared;
 use crate::heap::{Heap, Local};
@@ -163,12 +164,17 @@ pub(super) fn new_table<'a, H: Host>(
 
 /// The size of the index of the next table: the same when half of the entries are tombstones.
 pub(super) fn bits_for<H: Host>(held: &Held<'_, H>, table: Table) -> Result<u64> {
-    let live = live(held, table)?;
+    Ok(bits_for_more(live(held, table)?, 0))
+}
+
+/// The size of the index of a table for `live` entries, `more` of them new.
+pub(super) fn bits_for_more(live: u64, more: u64) -> u64 {
+    let wanted = live + more;
     let mut bits = FIRST_BITS;
-    while capacity(bits) < live + live / 2 + 2 {
+    while capacity(bits) < wanted + wanted / 2 + 2 {
         bits += 1;
     }
-    Ok(bits)
+    bits
 }
 
 /// Copies the live entries into a new table and puts it in the place of the old one.
@@ -212,11 +218,6 @@ pub(super) fn renew<H: Host>(
     )?;
     node.used();
     Ok(())
-}
-
-#[inline(always)]
-pub(super) fn index_word(hash: u64, entry: u64) -> u64 {
-    (hash & !0xffff_ffff) | (entry + 1)
 }
 
 #[inline(always)]

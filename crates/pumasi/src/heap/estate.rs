@@ -219,10 +219,7 @@ impl<H: Host> Heap<H> {
                 return;
             }
             let meta = self.get(off + O_META);
-            let container = matches!(
-                Kind::of(meta >> 56),
-                Some(Kind::List | Kind::Dict | Kind::Deque)
-            );
+            let container = Kind::of(meta >> 56).is_some_and(Kind::is_container);
             // `locked()` of a container comes free in any case.
             let keep = !container && (estate.left || meta & (KEEP_ON_DEATH | IS_SIGNAL) != 0);
             if !keep {

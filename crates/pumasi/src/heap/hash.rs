@@ -1,12 +1,14 @@
 //! Hashing: of keys, the same in every process of a heap, and of offsets in private tables.
 
 use core::hash::{BuildHasherDefault, Hasher};
+use core::sync::atomic::Ordering;
 use std::collections::HashMap;
 
 use siphasher::sip::SipHasher13;
 
 use crate::heap::Heap;
 use crate::heap::cell::Cell;
+use crate::heap::layout::{SB_HASH_SEED, SB_HASH_SEEDS};
 use crate::sys::Host;
 
 impl<H: Host> Heap<H> {
@@ -14,6 +16,20 @@ impl<H: Host> Heap<H> {
     #[inline(always)]
     pub(crate) fn hash_keys(&self) -> &[u64; 2] {
         &self.0.keys
+    }
+}
+
+impl<H: Host> Heap<H> {
+    /// Notes that this process has its language hash keys with `seed`, which is not 0; whether
+    /// processes with different seeds have done so in this heap.
+    pub fn note_hash_seed(&self, seed: u64) -> bool {
+        match self.host().cas64(SB_HASH_SEED, 0, seed) {
+            Err(found) if found != seed => {
+                self.host().store64(SB_HASH_SEEDS, 1, Ordering::Release);
+                true
+            }
+            _ => self.get(SB_HASH_SEEDS) != 0,
+        }
     }
 }
 

@@ -66,6 +66,10 @@ pub const SB_ENDED: u64 = 0x150;
 pub const SB_LOOKED_AT: u64 = 0x158;
 /// The Dict of named roots, a cell. Reserved: named heaps set it.
 pub const SB_ROOTS: u64 = 0x180;
+/// With what seed the first process hashed keys that compare themselves; 0 while none did.
+pub const SB_HASH_SEED: u64 = 0x1c0;
+/// 1 once another process hashed with another seed.
+pub const SB_HASH_SEEDS: u64 = 0x1c8;
 
 // ---- participants --------------------------------------------------------------------------
 

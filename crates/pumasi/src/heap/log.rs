@@ -43,6 +43,11 @@ pub(crate) enum Action {
     PublishCells(u64, u64),
     /// The values of a range of cells that nothing reaches any more: start, number.
     ReleaseCells(u64, u64),
+    /// The entries of the object's table from this one on: their blocks become LIVE, and the
+    /// index leads to them.
+    EnterEntries(u64),
+    /// The entries that a leaf of removals names become tombstones.
+    Entomb(BlockRef),
 }
 
 impl Action {
@@ -57,6 +62,8 @@ impl Action {
             Action::PublishLeaves(entry, n) => [8, entry, n],
             Action::PublishCells(start, n) => [6, start, n],
             Action::ReleaseCells(start, n) => [7, start, n],
+            Action::EnterEntries(first) => [9, first, 0],
+            Action::Entomb(leaf) => [10, leaf.off, leaf.generation],
         }
     }
 
@@ -75,6 +82,8 @@ impl Action {
             8 => Action::PublishLeaves(a, b),
             6 => Action::PublishCells(a, b),
             7 => Action::ReleaseCells(a, b),
+            9 => Action::EnterEntries(a),
+            10 => Action::Entomb(block),
             _ => return None,
         })
     }
@@ -209,6 +218,8 @@ impl<H: Host> Heap<H> {
             Action::ReleaseCells(start, n) => {
                 self.release_cells(local, object, start, n, doomed)?;
             }
+            Action::EnterEntries(first) => self.enter_entries(object, first)?,
+            Action::Entomb(leaf) => self.entomb(object, leaf)?,
         }
         Ok(())
     }

@@ -53,6 +53,15 @@ pub(crate) const TABLE_INDEX: u64 = 40;
 pub(crate) const TABLE_ENTRIES: u64 = 64;
 pub(crate) const TABLE_ENTRY: u64 = 32;
 
+/// Cells of one entry in a leaf of removals: its number, key, original and value.
+pub(crate) const REMOVAL: u64 = 4;
+
+/// What an index slot holds that leads to an entry.
+#[inline(always)]
+pub(crate) fn index_word(hash: u64, entry: u64) -> u64 {
+    (hash & !0xffff_ffff) | (entry + 1)
+}
+
 pub(crate) const fn node_meta(form: Form, capacity: u64) -> u64 {
     ((form as u64) << 48) | capacity
 }
@@ -141,6 +150,69 @@ impl<H: Host> Heap<H> {
                 self.publish_cell(Cell(self.get(cell.offset() + LEAF_CELLS + i * 8)));
             }
             self.publish_cell(cell);
+        }
+        Ok(())
+    }
+
+    /// The table of an object: offset, entries in use, offset and mask of the index.
+    fn table_of(&self, object: u64) -> Result<(u64, u64, u64, u64)> {
+        let off = self.resolve(Cell(self.get(object + O_ROOT)))?.off;
+        let (form, capacity) = self.node(off)?;
+        let (used, bits) = (self.get(off + N_LENGTH), self.get(off + TABLE_INDEX));
+        if form != Form::Table || used > capacity || bits > 40 {
+            return Err(Error::corrupt(off, "not a table"));
+        }
+        let index = off + TABLE_ENTRIES + capacity * TABLE_ENTRY;
+        Ok((off, used, index, (1 << bits) - 1))
+    }
+
+    /// Makes what the entries from `first` on lead to LIVE and has the index lead to them. May
+    /// run again: an entry that the index leads to is left alone.
+    pub(crate) fn enter_entries(&self, object: u64, first: u64) -> Result<()> {
+        let (off, used, index, mask) = self.table_of(object)?;
+        for i in first..used {
+            let entry = off + TABLE_ENTRIES + i * TABLE_ENTRY;
+            for at in [8, 16, 24] {
+                self.publish_cell(Cell(self.get(entry + at)));
+            }
+            let hash = self.get(entry);
+            let word = index_word(hash, i);
+            let mut probes = (0..=mask).map(|n| index + ((hash.wrapping_add(n)) & mask) * 8);
+            // Up to the first free slot: it is the entry's, unless the entry came before it.
+            let Some(at) =
+                probes.find(|at| matches!(self.get(*at), found if found == 0 || found == word))
+            else {
+                return Err(Error::corrupt(index, "an index without a free slot"));
+            };
+            self.host().store64(at, word, Ordering::Release);
+        }
+        Ok(())
+    }
+
+    /// Makes tombstones of the entries that a leaf of removals names: number, key, original,
+    /// value of each, of which the cells are the leaf's from now on. May run again; once the leaf
+    /// is gone, all of it was done.
+    pub(crate) fn entomb(&self, object: u64, leaf: BlockRef) -> Result<()> {
+        let word = self.word(leaf.off);
+        if word.generation() != leaf.generation
+            || !matches!(word.state(), Some(State::Pending | State::Live))
+        {
+            return Ok(());
+        }
+        let (off, used, ..) = self.table_of(object)?;
+        let (form, capacity) = self.node(leaf.off)?;
+        let cells = self.get(leaf.off + N_LENGTH);
+        if form != Form::Leaf || cells > capacity {
+            return Err(Error::corrupt(leaf.off, "not a leaf of removals"));
+        }
+        for at in (0..cells / REMOVAL).map(|i| leaf.off + LEAF_CELLS + i * REMOVAL * 8) {
+            let i = Cell(self.get(at)).as_int().cast_unsigned();
+            if i >= used {
+                return Err(Error::corrupt(leaf.off, "a removal of no entry"));
+            }
+            let key = off + TABLE_ENTRIES + i * TABLE_ENTRY + 8;
+            self.host()
+                .store64(key, Cell::TOMBSTONE.bits(), Ordering::Release);
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-//! Objects: what processes share by name of a handle. Headers, handles, in-edges, destruction.
+//! Objects: what processes share by name of a handle. Headers, handles, in-edges, destruction. The
+//! file is long because these are one protocol, and the kinds of objects are listed here, too.
 //!
 //! The header is one block of class 0 (`layout::O_*`). An object lives while a container's cell
 //! leads to it (an in-edge) or a participant holds a handle (one bit each; how many handles a
@@ -57,6 +58,14 @@ pub enum Kind {
     Barrier = 10,
     /// A lock that many hold to read or one to write.
     RwLock = 11,
+    /// A set of keys.
+    Set = 12,
+    /// A dictionary of counts.
+    Counter = 13,
+    /// A dictionary that makes missing values.
+    DefaultDict = 14,
+    /// Attributes by name.
+    Namespace = 15,
     /// A list with two ends.
     Deque = 16,
     /// Items that wait for whoever takes them.
@@ -78,6 +87,10 @@ impl Kind {
             9 => Kind::Condition,
             10 => Kind::Barrier,
             11 => Kind::RwLock,
+            12 => Kind::Set,
+            13 => Kind::Counter,
+            14 => Kind::DefaultDict,
+            15 => Kind::Namespace,
             16 => Kind::Deque,
             17 => Kind::Queue,
             _ => return None,
@@ -98,6 +111,19 @@ impl Kind {
         )
     }
 
+    /// Whether it is a container, whose user's lock is `locked()`.
+    pub(crate) fn is_container(self) -> bool {
+        matches!(self, Kind::List | Kind::Deque | Kind::Set) || self.is_dict()
+    }
+
+    /// Whether it is a dictionary of some sort, with keys and values.
+    pub fn is_dict(self) -> bool {
+        matches!(
+            self,
+            Kind::Dict | Kind::Counter | Kind::DefaultDict | Kind::Namespace
+        )
+    }
+
     /// Its name, as users write it.
     pub fn name(self) -> &'static str {
         match self {
@@ -112,6 +138,10 @@ impl Kind {
             Kind::Condition => "Condition",
             Kind::Barrier => "Barrier",
             Kind::RwLock => "RwLock",
+            Kind::Set => "Set",
+            Kind::Counter => "Counter",
+            Kind::DefaultDict => "DefaultDict",
+            Kind::Namespace => "Namespace",
             Kind::Deque => "Deque",
             Kind::Queue => "Queue",
         }

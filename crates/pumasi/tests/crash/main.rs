@@ -13,6 +13,7 @@ mod lists;
 mod objects;
 mod primitives;
 mod queues;
+mod sets;
 #[path = "../support/mod.rs"]
 mod support;
 mod waiting;
@@ -21,7 +22,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pumasi::Heap;
-use pumasi::containers::{Number, RawBuffer, RawDict, RawList, Slice};
+use pumasi::containers::{Algebra, Number, RawBuffer, RawDict, RawList, RawSet, Slice};
 use pumasi::heap::object::{Kind, ObjectRef};
 use pumasi::heap::value::Fetch;
 use pumasi::sync::{
@@ -29,7 +30,7 @@ use pumasi::sync::{
     RawSemaphore,
 };
 use pumasi::sys::sim::{Crash, Sim};
-use support::{Plain, copy, heap, plain, prepare, prepare_all, sibling, with_key};
+use support::{Plain, combine, copy, heap, plain, prepare, prepare_all, sibling, with_key};
 
 type Objects = [ObjectRef<Sim>];
 
@@ -101,6 +102,10 @@ fn as_dict(o: &ObjectRef<Sim>) -> RawDict<Sim> {
     RawDict::from_object(o.clone()).unwrap()
 }
 
+fn as_set(o: &ObjectRef<Sim>) -> RawSet<Sim> {
+    RawSet::from_object(o.clone()).unwrap()
+}
+
 fn mixed(n: i64) -> Vec<Plain> {
     (0..n)
         .map(|i| if i % 3 == 1 { text(30) } else { int(i) })
@@ -166,7 +171,10 @@ fn describe(object: &ObjectRef<Sim>) -> String {
                 .collect();
             format!("list {items:?} {locked}")
         }
-        Kind::Dict => format!("dict {:?}", support::pairs(&as_dict(object))),
+        Kind::Set => format!("set {:?}", support::elements(&as_set(object))),
+        kind if kind.is_dict() => {
+            format!("{} {:?}", kind.name(), support::pairs(&as_dict(object)))
+        }
         Kind::Lock => format!(
             "lock {}",
             RawLock::from_object(object.clone()).unwrap().is_locked()
@@ -451,6 +459,21 @@ fn dict_operations_survive_a_death_at_every_store() {
             "dict.add",
             "dict.pop",
             "dict.clear",
+        ],
+    );
+}
+
+#[test]
+fn set_operations_survive_a_death_at_every_store() {
+    let tally = explore_all(sets::cases());
+    assert_sections(
+        &tally,
+        &[
+            "set.combine",
+            "dict.setdefault",
+            "dict.pop",
+            "dict.clear",
+            "dict.set",
         ],
     );
 }

@@ -13,12 +13,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use pumasi::Heap;
-use pumasi::containers::{Number, Part, RawDict, RawList, Slice};
+use pumasi::containers::{Algebra, Number, Part, RawDict, RawList, RawSet, Slice};
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Fetch;
 use pumasi::sync::{Arrival, RawBarrier, RawCondition, without_waiting};
 use pumasi::sys::sim::Sim;
-use support::{Plain, copy, heap, prepare, prepare_all, with_key};
+use support::{Plain, combine, copy, heap, prepare, prepare_all, with_key};
 
 /// xorshift64*, so that a failing round can be run again by its number.
 struct Random(u64);
@@ -51,7 +51,10 @@ fn round(number: u64) {
     let original = heap();
     let list = RawList::create(&original).unwrap();
     let dict = RawDict::create(&original).unwrap();
+    let set = RawSet::create(&original).unwrap();
     for i in 0..40 {
+        let element = Plain::Text(format!("element number {i}"));
+        with_key(&original, &element, |k| set.add(k, None)).unwrap();
         let v = if i % 3 == 0 {
             Plain::Text("some longer text".repeat(1 + i % 5))
         } else {
@@ -101,6 +104,7 @@ fn round(number: u64) {
     }
     let mut out = Fetch::new();
     let (l, d) = (list.object().token(), dict.object().token());
+    let s = set.object().token();
     attempt("list", || {
         let Ok(object) = ObjectRef::from_token(&damaged, l) else {
             return;
@@ -165,6 +169,31 @@ fn round(number: u64) {
             }
         });
         attempt("clear", || drop(dict.clear()));
+    });
+    attempt("set", || {
+        let Ok(object) = ObjectRef::from_token(&damaged, s) else {
+            return;
+        };
+        let Ok(set) = RawSet::from_object(object) else {
+            return;
+        };
+        if !matches!(set.lock(Some(Duration::ZERO)), Ok(a) if a.is_ours()) {
+            return;
+        }
+        let _ = set.unlock();
+        let some: Vec<Plain> = (20..60)
+            .map(|i| Plain::Text(format!("element number {i}")))
+            .collect();
+        for how in [
+            Algebra::Union,
+            Algebra::SymmetricDifference,
+            Algebra::Difference,
+            Algebra::Intersection,
+        ] {
+            attempt("combine", || drop(combine(&set, how, &some)));
+        }
+        attempt("snapshot", || drop(set.snapshot()));
+        attempt("pop", || drop(set.pop(&mut Fetch::new())));
     });
     wait_there(&damaged, &condition, &barrier);
     attempt("collect", collect);

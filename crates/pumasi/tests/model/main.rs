@@ -1,8 +1,9 @@
-//! List and Dict against plain models: random sequences of operations, every result compared,
+//! List, Dict and Set against plain models: random sequences of operations, every result compared,
 //! and the heap's own check after each sequence.
 
 mod graphs;
 mod queues;
+mod sets;
 #[path = "../support/mod.rs"]
 mod support;
 

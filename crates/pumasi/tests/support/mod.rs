@@ -1,7 +1,7 @@
 //! What the tests on simulated heaps share: making one, putting plain values in and out.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use pumasi::containers::{Key, RawDict, RawList};
+use pumasi::containers::{Algebra, Key, Member, RawDict, RawList, RawSet};
 use pumasi::heap::cell::{Cell, Tag};
 use pumasi::heap::value::{Fetch, Prepared};
 use pumasi::sys::sim::Sim;
@@ -88,6 +88,35 @@ pub fn pairs(dict: &RawDict<Sim>) -> Vec<(Plain, Plain)> {
         all.push((plain(k, &mut key), plain(v, &mut value)));
     }
     all
+}
+
+/// A set's elements in order.
+pub fn elements(set: &RawSet<Sim>) -> Vec<Plain> {
+    let version = set.keys_version();
+    let (mut out, mut position) = (Fetch::new(), 0);
+    let mut all = Vec::new();
+    while let Some(cell) = set.next(&mut position, version, &mut out).unwrap() {
+        all.push(plain(cell, &mut out));
+    }
+    all
+}
+
+/// Changes a set by several elements at once.
+pub fn combine(set: &RawSet<Sim>, how: Algebra, elements: &[Plain]) -> Result<bool> {
+    let heap = set.object().heap();
+    let mut buffers = vec![[0; 8]; elements.len()];
+    let mut members: Vec<_> = elements
+        .iter()
+        .zip(&mut buffers)
+        .map(|(element, buffer)| Member {
+            key: match element {
+                Plain::Int(i) => Key::int(heap, *i, buffer),
+                Plain::Text(s) => Key::str(heap, s),
+            },
+            original: None,
+        })
+        .collect();
+    set.combine(how, &mut members)
 }
 
 /// Calls `f` with the key in its canonical form.

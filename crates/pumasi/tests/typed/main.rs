@@ -8,6 +8,7 @@ mod dynamic;
 mod locks;
 mod plain;
 mod python;
+mod sets;
 mod travel;
 mod waiting;
 

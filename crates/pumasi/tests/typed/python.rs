@@ -5,8 +5,9 @@
 
 use std::process::Command;
 
-use pumasi::heap::object::ObjectRef;
-use pumasi::{Dict, Dynamic, Heap, List, Shareable};
+use pumasi::containers::RawDict;
+use pumasi::heap::object::{Kind, ObjectRef};
+use pumasi::{Dict, Dynamic, Heap, List, Set, Shareable};
 
 use crate::common::tidy;
 
@@ -114,7 +115,73 @@ fn rust_reads_what_python_stores() {
     };
     let nested = nested.clone().cast::<String, List<i64>>();
     assert_eq!(nested.get("n").unwrap().unwrap().to_vec().unwrap(), [1, 2]);
-    assert!(matches!(values[12], Dynamic::Opaque(_)), "{}", values[12]);
+    let Dynamic::Set(nested) = &values[12] else {
+        panic!("{}", values[12]);
+    };
+    assert_eq!(nested.clone().cast::<i64>().to_vec().unwrap(), [1, 2]);
+}
+
+#[test]
+fn sets_are_the_same_in_both() {
+    let _tidy = tidy();
+    let set: Set = Set::new().unwrap();
+    set.extend([
+        Dynamic::from(1),
+        "a text which is longer than a cell".into(),
+    ])
+    .unwrap();
+    let lines = "assert shared == {True, 'a text which is longer than a cell'}\n\
+                 shared ^= {1.0, 2.5, (1, 'x')}\n\
+                 print(sorted(map(repr, shared)))";
+    let Some(printed) = python(set.raw().object(), lines) else {
+        return;
+    };
+    let expected = "[\"'a text which is longer than a cell'\", \"(1, 'x')\", '2.5']\n";
+    assert_eq!(printed, expected);
+    assert!(set.contains(2.5).unwrap());
+    assert!(set.contains((1, "x".to_owned())).unwrap());
+    assert!(!set.contains(1).unwrap());
+    assert!(!set.insert("a text which is longer than a cell").unwrap());
+}
+
+#[test]
+fn sorts_of_dicts_are_dicts_in_rust() {
+    let _tidy = tidy();
+    let list: List = List::new().unwrap();
+    for kind in [Kind::Counter, Kind::DefaultDict, Kind::Namespace] {
+        let raw = RawDict::create_of(Heap::global().unwrap(), kind).unwrap();
+        list.push(Dict::<Dynamic, Dynamic>::from(raw)).unwrap();
+    }
+    let lines = "shared[0].update('aab')\n\
+                 shared[1].default_factory = list\n\
+                 shared[1]['x'].append(1)\n\
+                 shared[2].a = 1\n\
+                 print(*shared)";
+    let Some(printed) = python(list.raw().object(), lines) else {
+        return;
+    };
+    assert_eq!(
+        printed,
+        "Counter({'a': 2, 'b': 1}) defaultdict(<class 'list'>, {'x': [1]}) Namespace(a=1)\n"
+    );
+    let values = list.to_vec().unwrap();
+    let dict = |i: usize| match &values[i] {
+        Dynamic::Dict(dict) => dict.clone(),
+        other => panic!("{other}"),
+    };
+    let counts = dict(0).cast::<String, i64>();
+    assert_eq!(counts.add("a", 5).unwrap(), 7);
+    let groups = dict(1).cast::<String, List<i64>>();
+    groups.insert("y", List::of([2]).unwrap()).unwrap();
+    assert_eq!(groups.keys().unwrap(), ["x", "y"]);
+    groups.remove("x").unwrap();
+    dict(2).insert("b", 2).unwrap();
+    let lines = "print(*shared)\nprint(shared[1]['new'])";
+    let printed = python(list.raw().object(), lines).unwrap();
+    assert_eq!(
+        printed,
+        "Counter({'a': 7, 'b': 1}) defaultdict(<class 'list'>, {'y': [2]}) Namespace(a=1, b=2)\n[]\n"
+    );
 }
 
 #[test]

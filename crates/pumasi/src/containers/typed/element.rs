@@ -9,7 +9,7 @@
 //! | `Vec<u8>` | bytes | bytes |
 //! | `Option<T>` | None or the value | None or the value |
 //! | tuples | tuple | tuple |
-//! | [`List`](crate::List), [`Dict`](crate::Dict) | the object itself | List, Dict |
+//! | [`List`](crate::List), [`Dict`](crate::Dict), [`Set`](crate::Set) | the object itself | List, Dict, Set |
 //! | arrays, types with `#[derive(Shareable)]` | their bytes behind their type's id | - |
 //! | [`Dynamic`] | any of these | any |
 //!
@@ -27,7 +27,7 @@ use crate::heap::shareable::{self, Native, Shareable};
 /// A type that a [`List`](crate::List) or [`Dict`](crate::Dict) can hold.
 ///
 /// Integers, floats, `bool`, `char`, `String`, `Vec<u8>`, options and tuples of these, nested
-/// Lists and Dicts, [`Dynamic`], and every type that derives [`Shareable`]. To store a type of
+/// Lists, Dicts and Sets, [`Dynamic`], and every type that derives [`Shareable`]. To store a type of
 /// your own, derive that; there is nothing to implement here.
 ///
 /// ```
@@ -79,7 +79,8 @@ pub trait StoredAs<T> {
     fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R>;
 }
 
-/// A type that can be the key of a [`Dict`](crate::Dict): integers, `bool`, `char`, `String`,
+/// A type that can be the key of a [`Dict`](crate::Dict) or an element of a
+/// [`Set`](crate::Set): integers, `bool`, `char`, `String`,
 /// `Vec<u8>`, tuples of these, [`Dynamic`].
 ///
 /// Keys are equal as Python's are: the integer 1 and `true` are one key.

@@ -64,6 +64,10 @@ impl<T> fmt::Debug for ListIter<T> {
     }
 }
 
+/// The elements of a set as they were when [`Set::iter`](crate::Set::iter) was called. Each may be
+/// an error, for it is only now read as a `K`.
+pub type SetIter<K> = ListIter<K>;
+
 /// The pairs of a dictionary as they were when [`Dict::iter`](crate::Dict::iter) was called. Each may be an error,
 /// for it is only now read as a `K` and a `V`.
 pub struct DictIter<K, V> {

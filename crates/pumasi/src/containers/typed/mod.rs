@@ -9,6 +9,7 @@ mod iter;
 mod list;
 mod locked;
 mod plain;
+mod set;
 mod stored;
 mod value;
 
@@ -17,10 +18,11 @@ pub use array::Array;
 pub use dict::Dict;
 pub use dynamic::{BigInt, Dynamic, Typed};
 pub use element::{DictKey, Element, StoredAs};
-pub use iter::{DictIter, ListIter};
+pub use iter::{DictIter, ListIter, SetIter};
 pub use list::List;
 pub use locked::{Lockable, Locked};
 pub use plain::Arithmetic;
+pub use set::Set;
 pub use value::Value;
 
 /// What every container handle has: it is cloned, compared and sent to other processes by

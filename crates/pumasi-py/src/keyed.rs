@@ -1,0 +1,216 @@
+//! `DefaultDict`: a shared dict with the habits of the one in `collections`, and what it has in
+//! common with `Counter`.
+
+use pumasi::containers::RawDict;
+use pumasi::heap::object::{Kind, ObjectRef};
+use pumasi::heap::value::Fetch;
+use pyo3::PyClassInitializer;
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use crate::dict::{Dict, DictBase, missing};
+use crate::errors::OrRaise;
+use crate::list::{not_implemented, one_argument};
+use crate::plain::Shown;
+use crate::reference::given;
+use crate::store::{self, Nested};
+use crate::{heap, load, wait};
+
+/// A plain `collections.Counter` with these counts.
+pub fn plain_counter<'py>(counts: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyAny>> {
+    static COUNTER: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let counter = COUNTER.import(counts.py(), "collections", "Counter")?;
+    counter.call1((counts,))
+}
+
+/// A plain `collections.defaultdict` with these items.
+pub fn plain_default<'py>(
+    factory: &Bound<'py, PyAny>,
+    items: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    static DEFAULT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let default = DEFAULT.import(factory.py(), "collections", "defaultdict")?;
+    default.call1((factory, items))
+}
+
+/// What a DefaultDict makes missing values with.
+pub fn factory_of<'py>(py: Python<'py>, raw: &RawDict) -> PyResult<Bound<'py, PyAny>> {
+    let mut out = Fetch::new();
+    let cell = wait::run(py, || raw.factory(&mut out))?;
+    load::to_python(py, cell, &mut out)
+}
+
+/// A shared dict that makes missing values, as `collections.defaultdict` does.
+///
+/// Storing what the factory made is one step, as in `setdefault`: of several processes that miss
+/// the same key all get one value, though each may have called its factory. The factory is stored
+/// as a pickle, so it is a class or a function of a module.
+///
+/// >>> import pumasi
+/// >>> groups = pumasi.DefaultDict(list)
+/// >>> for word in ["rice", "salt", "radish"]:
+/// ...     groups[word[0]].append(word)
+/// >>> groups["r"]
+/// ['rice', 'radish']
+#[pyclass(
+    extends = Dict,
+    subclass,
+    frozen,
+    generic,
+    mapping,
+    module = "pumasi",
+    name = "DefaultDict"
+)]
+pub struct DefaultDict {}
+
+impl DefaultDict {
+    /// A handle of a shared one.
+    pub fn of_object(py: Python<'_>, object: ObjectRef) -> PyResult<Bound<'_, DefaultDict>> {
+        let raw = RawDict::from_object(object).or_raise()?;
+        Bound::new(py, Dict::made(raw).add_subclass(DefaultDict {}))
+    }
+
+    fn base<'a>(slf: &'a Bound<'_, Self>) -> &'a DictBase {
+        slf.as_super().as_super().get()
+    }
+
+    fn set_factory(raw: &RawDict, factory: &Bound<'_, PyAny>) -> PyResult<()> {
+        if !factory.is_none() && !factory.is_callable() {
+            return Err(PyTypeError::new_err(
+                "first argument must be callable or None",
+            ));
+        }
+        let mut ready = store::prepare(raw.object().heap(), factory, Nested::Copy)?;
+        wait::run(factory.py(), || raw.set_factory(&mut ready))
+    }
+
+    fn plain<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let base = Self::base(slf);
+        let items = base.plain_dict(slf.py())?;
+        plain_default(&factory_of(slf.py(), base.raw()?)?, &items)
+    }
+}
+
+#[pymethods]
+impl DefaultDict {
+    #[new]
+    #[pyo3(signature = (*args, **keywords), text_signature = "(default_factory=None, /, *args, **keywords)")]
+    fn new(
+        args: &Bound<'_, PyTuple>,
+        keywords: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyClassInitializer<DefaultDict>> {
+        let py = args.py();
+        let first = args.get_item(0).ok();
+        if let Some(object) = given(first.as_ref()) {
+            object_is(&object, Kind::DefaultDict)?;
+            let raw = RawDict::from_object(object).or_raise()?;
+            return Ok(Dict::made(raw).add_subclass(DefaultDict {}));
+        }
+        let raw = RawDict::create_of(heap::default()?, Kind::DefaultDict).or_raise()?;
+        if let Some(factory) = first {
+            Self::set_factory(&raw, &factory)?;
+        }
+        let base = DictBase::sharing(raw);
+        let rest = args.get_slice(1, args.len());
+        base.merge(one_argument("dict", &rest)?, keywords)?;
+        let _attached = py;
+        Ok(PyClassInitializer::from(base)
+            .add_subclass(Dict {})
+            .add_subclass(DefaultDict {}))
+    }
+
+    /// What is called for a missing value, or None; assigning changes it for all processes.
+    #[getter]
+    fn default_factory<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        factory_of(slf.py(), Self::base(slf).raw()?)
+    }
+
+    #[setter]
+    fn set_default_factory(slf: &Bound<'_, Self>, factory: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::set_factory(Self::base(slf).raw()?, factory)
+    }
+
+    fn __getitem__<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match Self::base(slf).value_of(key)? {
+            Some(value) => Ok(value),
+            // A subclass may have its own.
+            None => slf.call_method1("__missing__", (key,)),
+        }
+    }
+
+    /// Store what the factory makes under `key`, unless there is something now, and return that.
+    ///
+    /// Raises KeyError if there is no factory.
+    #[pyo3(signature = (key, /))]
+    fn __missing__<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let base = Self::base(slf);
+        let factory = factory_of(slf.py(), base.raw()?)?;
+        if factory.is_none() {
+            return Err(missing(key));
+        }
+        base.setdefault(key, Some(factory.call0()?))
+    }
+
+    /// Return a plain `collections.defaultdict`; nested shared containers stay shared.
+    fn copy<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::plain(slf)
+    }
+
+    fn __copy__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::plain(slf)
+    }
+
+    fn __or__<'py>(
+        slf: &Bound<'py, Self>,
+        other: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match Dict::operand(other)? {
+            Some(other) => Self::plain(slf)?.bitor(other),
+            None => Ok(not_implemented(slf.py())),
+        }
+    }
+
+    fn __ror__<'py>(
+        slf: &Bound<'py, Self>,
+        other: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        match Dict::operand(other)? {
+            Some(other) => other.bitor(Self::plain(slf)?),
+            None => Ok(not_implemented(slf.py())),
+        }
+    }
+
+    fn __repr__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyString>> {
+        let base = Self::base(slf);
+        match Shown::enter(base.object()) {
+            Some(_shown) => Self::plain(slf)?.repr(),
+            None => {
+                let factory = factory_of(slf.py(), base.raw()?)?.repr()?;
+                Ok(PyString::new(
+                    slf.py(),
+                    &format!("defaultdict({factory}, {{...}})"),
+                ))
+            }
+        }
+    }
+}
+
+/// Raises TypeError unless a reference leads to an object of this kind.
+pub fn object_is(object: &ObjectRef, kind: Kind) -> PyResult<()> {
+    if object.kind() == kind {
+        return Ok(());
+    }
+    Err(PyTypeError::new_err(format!(
+        "a reference to a shared {}, where one to a {} was expected",
+        object.kind().name(),
+        kind.name()
+    )))
+}

@@ -1,0 +1,26 @@
+"""Shared containers for the `json` module."""
+
+from typing import Any
+
+from ._core import DictBase, ListBase, Namespace, Set
+
+
+def json_default(value: object) -> Any:
+    """Return what stands for a shared container in JSON: the `default=` of `json.dump`.
+
+    A List is an array, a Dict of any sort and a Namespace an object, a Set an array of its
+    elements in order of insertion. Nested ones come back to this function. Raises TypeError for
+    anything else, as `json` expects.
+
+    >>> import json, pumasi
+    >>> shared = pumasi.Dict(rows=[1, [2]], seen={3})
+    >>> json.dumps(shared, default=pumasi.json_default)
+    '{"rows": [1, [2]], "seen": [3]}'
+    """
+    if isinstance(value, (ListBase, DictBase, Namespace)):
+        return value.snapshot()
+    if isinstance(value, Set):
+        return list(value)
+    if isinstance(value, (set, frozenset)):
+        return list(value)
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

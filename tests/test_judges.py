@@ -1,0 +1,129 @@
+"""CPython's own tests of list, mappings and set, run on ours where the interpreter ships them.
+
+Nothing is copied: the classes of the installed `test` package are subclassed here, with our types
+in the place of the builtins. What cannot hold is listed with its reason.
+"""
+
+import importlib
+import unittest
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from pumasi import DefaultDict, Dict, List, Set, _core
+
+
+def shipped(name: str) -> Any:
+    """A module of CPython's `test` package; without it the test is skipped."""
+    try:
+        return importlib.import_module(f"test.{name}")
+    except ImportError:
+        pytest.skip("this interpreter comes without the package `test`")
+
+
+def judge(base: Any, exceptions: Mapping[str, str], **attributes: Any) -> None:
+    """Run the tests of a class with these attributes, but for the exceptions."""
+    if not issubclass(base, unittest.TestCase):
+        base = type(base.__name__, (base, unittest.TestCase), {})
+    left_out = {name: None for name in exceptions if hasattr(base, name)}
+    cls = type(base.__name__, (base,), {**left_out, **attributes})
+    result = unittest.TestResult()
+    unittest.defaultTestLoader.loadTestsFromTestCase(cls).run(result)
+    assert result.testsRun > 0
+    failed = [f"{test}\n{trace}" for test, trace in (*result.failures, *result.errors)]
+    assert not failed, "\n".join(failed)
+
+
+LOCAL = "stores an object of a class inside a function, which cannot be pickled"
+BY_IDENTITY = "stores as a key what compares by identity, or whose equality is unknown"
+BY_VALUE = "insists on the identity of what it stored, of which there is a copy"
+MADE_IN_NEW = "calls __init__ a second time: the object is made by __new__"
+ITERATOR = "wants an iterator to let go of its container at its end, or to pickle"
+PLAIN_COPY = "wants a copy of the same type: copies are plain by design"
+NO_DICT = "gives the object attributes of its own, which a reference does not carry"
+
+IN_LISTS = {
+    "test_contains_order": LOCAL,
+    "test_index": LOCAL,
+    "test_remove": LOCAL,
+    "test_init": MADE_IN_NEW,
+    "test_free_after_iterating": ITERATOR,
+}
+IN_DICTS = {
+    "test_copy": PLAIN_COPY,
+    "test_eq": BY_IDENTITY,
+    "test_getitem": BY_IDENTITY,
+    "test_pop": LOCAL,
+    "test_repr": LOCAL,
+    "test_setdefault": LOCAL,
+}
+IN_SETS = {
+    "test_cyclical_repr": BY_IDENTITY,
+    "test_deepcopy": BY_IDENTITY,
+    "test_do_not_rehash_dict_keys": BY_IDENTITY,
+    "test_free_after_iterating": ITERATOR,
+    "test_init": MADE_IN_NEW,
+    "test_iterator_pickling": ITERATOR,
+    "test_pickling": NO_DICT,
+}
+
+
+class WithoutFactory(DefaultDict[Any, Any]):
+    """A DefaultDict that is made as a dict is."""
+
+    def __new__(cls, *args: Any, **keywords: Any) -> Any:
+        if args and isinstance(args[0], _core.Reference):
+            return super().__new__(cls, *args)
+        return super().__new__(cls, None, *args, **keywords)
+
+
+def test_lists() -> None:
+    judge(shipped("list_tests").CommonTest, IN_LISTS, type2test=List)
+
+
+@pytest.mark.parametrize("cls", [Dict, WithoutFactory])
+def test_mappings(cls: type) -> None:
+    judge(shipped("mapping_tests").TestHashMappingProtocol, IN_DICTS, type2test=cls)
+
+
+def test_sets() -> None:
+    judge(shipped("test_set").TestSet, IN_SETS, thetype=Set, basetype=set)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "TestBasicOpsEmpty",
+        "TestBasicOpsSingleton",
+        "TestBasicOpsTuple",
+        "TestBasicOpsString",
+        "TestBasicOpsBytes",
+        "TestBasicOpsMixedStringBytes",
+        "TestBinaryOps",
+        "TestUpdateOps",
+        "TestMutate",
+        "TestSubsetEqualEmpty",
+        "TestSubsetEqualNonEmpty",
+        "TestSubsetEmptyNonEmpty",
+        "TestSubsetPartial",
+        "TestSubsetNonOverlap",
+        "TestOnlySetsNumeric",
+        "TestOnlySetsDict",
+        "TestOnlySetsOperator",
+        "TestOnlySetsTuple",
+        "TestOnlySetsString",
+        "TestOnlySetsGenerator",
+        "TestCopyingEmpty",
+        "TestCopyingSingleton",
+        "TestCopyingTriple",
+        "TestCopyingTuple",
+        "TestIdentities",
+        "TestVariousIteratorArgs",
+    ],
+)
+def test_sets_wherever_they_say_set(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = shipped("test_set")
+    monkeypatch.setattr(module, "set", Set, raising=False)
+    by_value = {"test_copy": BY_VALUE} if name.startswith("TestCopying") else {}
+    judge(getattr(module, name), by_value)
