@@ -12,7 +12,7 @@ use std::time::Duration;
 use loom::sync::atomic::{AtomicU32 as Loom32, AtomicU64 as Loom64};
 use loom::thread;
 use pumasi::containers::RawList;
-use pumasi::heap::cell::{Cell, Tag};
+use pumasi::heap::cell::Tag;
 use pumasi::heap::layout::{
     BUFFER_DATA, O_DEPTH, O_HANDLES, O_LOCK, O_REFS, O_ROOT, O_THREAD, O_USER, P_CLAIM,
     PARTICIPANT_SIZE, PARTICIPANTS, reader_cell,
@@ -250,9 +250,11 @@ fn a_reader_and_a_writer_exclude_each_other() {
         let heap = plain();
         let lock = RawRwLock::create(&heap).unwrap();
         let (off, generation) = lock.object().token();
-        let root = Cell(heap.host().load64(off + O_ROOT, Ordering::Relaxed));
+        // A cell has its block's offset, in steps of 16, in the 40 bits above the tag.
+        let root = heap.host().load64(off + O_ROOT, Ordering::Relaxed);
+        let table = ((root >> 4) & ((1 << 40) - 1)) << 4;
         // The first process has slot 1, the two of the model the next.
-        let cells = [2, 3].map(|slot| root.offset() + BUFFER_DATA + reader_cell(slot));
+        let cells = [2, 3].map(|slot| table + BUFFER_DATA + reader_cell(slot));
         let words = [off + O_USER, off + O_DEPTH, off + O_THREAD];
         let watched = watch(&heap, &words, &cells);
         let protected = Arc::new(loom::cell::UnsafeCell::new(0));
