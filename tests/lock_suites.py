@@ -5,6 +5,7 @@ pytest's, to end.
 """
 
 import functools
+import gc
 import json
 import sys
 import unittest
@@ -29,6 +30,18 @@ SUITES = {
 HANGS = {"test_multirelease"}
 
 
+class Result(unittest.TestResult):
+    """Clears up after each test.
+
+    Where a test fails half way, its generator which waits for threads to end is left over; a later
+    thread that happened to free it would wait for itself.
+    """
+
+    def stopTest(self, test: unittest.TestCase) -> None:
+        super().stopTest(test)
+        gc.collect()
+
+
 def run(name: str) -> tuple[int, dict[str, str]]:
     """Run the suite of one type: how many tests there were, and the tracebacks of failed ones."""
     tests, attribute = SUITES[name]
@@ -36,7 +49,7 @@ def run(name: str) -> tuple[int, dict[str, str]]:
     case = type(name, (tests,), {attribute: ours})
     names = unittest.defaultTestLoader.getTestCaseNames(case)
     suite = unittest.TestSuite(case(each) for each in names if each not in HANGS)
-    result = unittest.TestResult()
+    result = Result()
     suite.run(result)
     failed = {
         failing._testMethodName: traceback
