@@ -173,7 +173,7 @@ def _run_class(package: str, method: str, name: str, tests: list[str], out: Path
 
 def run(options: argparse.Namespace) -> int:
     """Run the tests with this interpreter; write results, print what was not expected."""
-    out = Path(options.out) / version()
+    out = Path(options.out).resolve() / version()  # The tests run in directories of their own.
     out.mkdir(parents=True, exist_ok=True)
     try:
         import test._test_multiprocessing
