@@ -156,7 +156,7 @@ class Pool(_standard.Pool):
         try:
             self._repopulate_pool()
         except BaseException:
-            self._engine.terminate()
+            self._engine.undo()
             raise
         self._terminate = util.Finalize(self, self._engine.terminate, exitpriority=15)
         self._state = RUN

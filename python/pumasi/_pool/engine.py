@@ -429,6 +429,22 @@ class Engine:
         if self.keeper is not None and self.keeper is not threading.current_thread():
             self.keeper.join()
 
+    def undo(self) -> None:
+        """End the workers of a pool that could not start them all.
+
+        Nothing is asked of a worker but what multiprocessing's pool asks of it then: it may be of
+        a class of the user's.
+        """
+        self.state = TERMINATE
+        self.board.stop()
+        self.board.disturb()
+        for worker in self.pool:
+            if worker.exitcode is None:
+                worker.terminate()
+        for worker in self.pool:
+            deaths.bury(worker)
+        self.lifeline.close()
+
     def _abandon(self) -> None:
         """Settle every task, so that nobody waits for what will not come."""
         completed: list[Any] = []
