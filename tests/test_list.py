@@ -65,7 +65,8 @@ def test_values_come_back_equal_and_of_their_type(value: Any) -> None:
     [back] = List([value])
     assert back == value
     assert type(back) is type(value)
-    assert repr(back) == repr(value)
+    if not isinstance(value, frozenset):  # whose order depends on how it was made
+        assert repr(back) == repr(value)
 
 
 def test_nested_plain_containers_become_shared() -> None:

@@ -87,7 +87,7 @@ pub trait Acquire: Sync {
     /// Releases, with multiprocessing's exception for one who may not.
     #[inline(always)]
     fn leave(&self) -> PyResult<()> {
-        self.release_raw().or_raise()
+        wait::complete(|| self.release_raw())
     }
 
     /// Acquires, waiting for as long as it takes.
@@ -140,7 +140,7 @@ pub trait Acquire: Sync {
                 // Where warnings are errors the caller never learns that it has the lock, so it
                 // must not have it.
                 if let Err(raised) = warn_of(py, death) {
-                    let _ = self.release_raw();
+                    let _ = self.leave();
                     return Err(raised);
                 }
                 Ok(true)

@@ -43,13 +43,15 @@ impl Board {
     #[new]
     #[pyo3(signature = (rows, /))]
     fn new(rows: &Bound<'_, PyAny>) -> PyResult<Board> {
+        let py = rows.py();
         let raw = match given(Some(rows)) {
-            Some(object) => RawBoard::from_object(object),
-            None => RawBoard::create(heap::default()?, rows.extract()?),
+            Some(object) => wait::run(py, || RawBoard::from_object(object.clone())),
+            None => {
+                let (heap, rows) = (heap::default()?, rows.extract()?);
+                wait::run(py, || RawBoard::create(heap, rows))
+            }
         };
-        Ok(Board {
-            raw: raw.or_raise()?,
-        })
+        Ok(Board { raw: raw? })
     }
 
     /// How many workers have room.
@@ -157,9 +159,11 @@ impl Batch {
     #[pyo3(signature = (capacity, number, mode, function, /))]
     fn new(capacity: u64, number: u64, mode: u64, function: &Bound<'_, PyAny>) -> PyResult<Batch> {
         let heap = heap::default()?;
+        let py = function.py();
         let function = store::prepare(heap, function, Nested::Argument)?;
+        let create = || RawBatch::create(heap, capacity, number, mode, function);
         Ok(Batch {
-            raw: RawBatch::create(heap, capacity, number, mode, function).or_raise()?,
+            raw: wait::sleep_in(py, create)?,
         })
     }
 

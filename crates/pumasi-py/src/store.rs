@@ -27,7 +27,7 @@ use crate::load::Recursion;
 use crate::namespace::Namespace;
 use crate::reference::object_of;
 use crate::set::{self, Set};
-use crate::{keys, pickles};
+use crate::{keys, pickles, wait};
 use pumasi::heap::codec::{self, Item};
 
 /// What becomes of a plain list, dict or set that is stored in a shared container.
@@ -203,7 +203,8 @@ impl<'h> Storing<'h> {
         for item in list {
             items.push(self.prepare(&item)?);
         }
-        raw.extend(&mut items).or_raise()?;
+        // Nobody else knows the list, but a collector may be looking at it.
+        wait::run(list.py(), || raw.extend(&mut items))?;
         Ok(raw.object().clone())
     }
 
@@ -232,7 +233,9 @@ impl<'h> Storing<'h> {
             let mut buffer = Vec::new();
             let (key, original) = keys::key(&raw, &key, &mut buffer)?;
             let mut original = original.prepare(self.heap)?;
-            raw.insert(&key, original.as_mut(), &mut value).or_raise()?;
+            wait::run(dict.py(), || {
+                raw.insert(&key, original.as_mut(), &mut value)
+            })?;
         }
         Ok(raw.object().clone())
     }

@@ -28,6 +28,20 @@ where
     }
 }
 
+/// Runs an operation that must not be left undone, such as a release: if it has to wait for others
+/// at work on the same object, which never takes long, no signal ends that wait.
+#[inline(always)]
+pub fn complete<T, F>(mut operation: F) -> PyResult<T>
+where
+    T: Send,
+    F: FnMut() -> pumasi::Result<T> + Send,
+{
+    match operation() {
+        Err(Error::WouldBlock) => Python::attach(|py| py.detach(|| waiting(operation))).or_raise(),
+        done => done.or_raise(),
+    }
+}
+
 /// Runs an operation that sleeps, detached from the interpreter.
 #[cold]
 #[inline(never)]
