@@ -16,7 +16,7 @@ from multiprocessing import pool as standard
 import pytest
 
 import pumasi as mp
-from pumasi.exceptions import TaskCancelled, TaskFailed, WorkerDied
+from pumasi.exceptions import TaskCancelled, TaskFailed, TaskTimeout, WorkerDied
 
 METHODS = ("fork", "spawn", "forkserver")
 
@@ -331,6 +331,74 @@ def test_cancel(fork, tmp_path):
         assert running.get(60)
 
 
+def dies_at_first(path):
+    """Kill the worker, unless somebody was here before."""
+    with open(path, "a") as seen:
+        seen.write("x")
+    if os.path.getsize(path) < 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.path.getsize(path)
+
+
+def test_a_task_whose_worker_died_is_tried_again(either, tmp_path):
+    paths = [str(tmp_path / f"{i}") for i in range(4)]
+    with either.Pool(2, retries=2) as pool:
+        assert pool.apply(dies_at_first, (paths[0],)) == 3
+        assert pool.map(dies_at_first, paths[1:2] + paths[:1], chunksize=1) == [3, 4]
+        assert list(pool.imap(dies_at_first, paths[2:3] + paths[:1])) == [3, 5]
+        pending = pool.apply_async(dies_at_first, (paths[3],))
+        assert pool.apply(square, (3,)) == 9
+        assert pending.get(60) == 3
+        with pytest.raises(WorkerDied, match="kill_self"):
+            pool.apply(kill_self, (1,))
+        assert pool.map(square, range(100)) == [x * x for x in range(100)]
+
+
+def tidies_up(done):
+    try:
+        while True:
+            time.sleep(0.01)
+    finally:
+        done.append("tidied")
+
+
+def test_a_late_task_is_interrupted_and_may_clear_up(either):
+    done = mp.List()
+    with either.Pool(1, soft_timeout=1) as pool:
+        worker = pool.apply(own_pid)
+        with pytest.raises(TaskTimeout, match=r"longer than 1 s") as caught:
+            pool.apply(tidies_up, (done,))
+        assert isinstance(caught.value, mp.TimeoutError)
+        assert done == ["tidied"]
+        assert pool.map(square, range(100), chunksize=1) == [x * x for x in range(100)]
+        assert pool.apply(own_pid) == worker
+
+
+def blocks_every_signal(tell):
+    signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    tell.append(os.getpid())
+    while True:
+        time.sleep(1)
+
+
+def test_a_late_task_costs_its_own_worker_alone(either, tmp_path):
+    never = str(tmp_path / "never")
+    with either.Pool(2, timeout=1.5) as pool:
+        pids = {w.pid for w in pool._pool}
+        told = mp.List()
+        late = pool.map_async(blocks_every_signal, [told], chunksize=1)
+        with pytest.raises(TaskTimeout, match=r"item 0 of the map took longer than 1.5 s"):
+            late.get(60)
+        [stuck] = told
+        wait_until(lambda: not runs(stuck))
+        assert pool.map(square, range(100), chunksize=1) == [x * x for x in range(100)]
+        assert pids - {stuck} < {w.pid for w in pool._pool}
+        # Nobody waits, and it ends all the same.
+        came = threading.Event()
+        pool.apply_async(wait_for_file, (never,), error_callback=lambda error: came.set())
+        assert came.wait(60)
+
+
 def test_large_arrays_are_left_in_place(either):
     np = pytest.importorskip("numpy")
     with either.Pool(2) as pool:
@@ -496,6 +564,12 @@ def test_bad_arguments(fork):
             fork.Pool(bad)
     with pytest.raises(TypeError):
         fork.Pool(1, initializer=3)
+    with pytest.raises(ValueError, match="retries"):
+        fork.Pool(1, retries=-1)
+    with pytest.raises(ValueError, match="soft_timeout"):
+        fork.Pool(1, soft_timeout=0)
+    with pytest.raises(ValueError, match="timeout"):
+        fork.Pool(1, timeout=float("nan"))
     with fork.Pool(1) as pool:
         with pytest.raises(ValueError, match="Chunksize"):
             pool.imap(square, [1], chunksize=0)

@@ -56,6 +56,7 @@ from .exceptions import (  # noqa: E402
     StaleReference,
     TaskCancelled,
     TaskFailed,
+    TaskTimeout,
     WorkerDied,
     WrongHeap,
 )
@@ -100,6 +101,7 @@ __all__ = [
     "StaleReference",
     "TaskCancelled",
     "TaskFailed",
+    "TaskTimeout",
     "TimeoutError",
     "Value",
     "WorkerDied",

@@ -32,10 +32,9 @@ _chosen: _standard.DefaultContext = _standard._default_context
 # Known to type checkers by its name; the module `typing` is a third of what importing us costs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from multiprocessing import pool
     from typing import Any, ClassVar
 
-    from . import managers, queues
+    from . import managers, pool, queues
 
 __all__ = [
     "AuthenticationError",
@@ -234,12 +233,25 @@ class BaseContext(_standard.BaseContext):
         initializer: Callable[..., object] | None = None,
         initargs: Iterable[Any] = (),
         maxtasksperchild: int | None = None,
+        *,
+        retries: int = 0,
+        soft_timeout: float | None = None,
+        timeout: float | None = None,
     ) -> pool.Pool:
-        """Return a pool of worker processes of this context."""
+        """Return a pool of worker processes of this context; see `pumasi.pool.Pool`."""
         from .pool import Pool
 
         context: Any = _PipesOfThePool(self.get_context())
-        return Pool(processes, initializer, initargs, maxtasksperchild, context=context)
+        return Pool(
+            processes,
+            initializer,
+            initargs,
+            maxtasksperchild,
+            context=context,
+            retries=retries,
+            soft_timeout=soft_timeout,
+            timeout=timeout,
+        )
 
     def Manager(self) -> managers.SyncManager:
         """Return a started manager, whose common types need no server process."""

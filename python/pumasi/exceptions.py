@@ -6,6 +6,8 @@ a pickle name them as `pumasi.exceptions.X`. Trouble which Python has a word for
 lock which is released too often.
 """
 
+from multiprocessing.context import TimeoutError as _TimeoutError
+
 __all__ = [
     "CorruptHeap",
     "HeapGone",
@@ -14,6 +16,7 @@ __all__ = [
     "StaleReference",
     "TaskCancelled",
     "TaskFailed",
+    "TaskTimeout",
     "WorkerDied",
     "WrongHeap",
 ]
@@ -110,3 +113,7 @@ class TaskFailed(PumasiError):
 
 class TaskCancelled(PumasiError):
     """The task was cancelled, or its pool was terminated, before it had a result."""
+
+
+class TaskTimeout(PumasiError, _TimeoutError):
+    """The task took longer than its pool allows (`Pool(timeout=...)`, `Pool(soft_timeout=...)`)."""

@@ -106,6 +106,12 @@ class Pool(_standard.Pool):
     `processes` workers (by default as many as there are CPUs for this process) call
     `initializer(*initargs)` when they start, and end after `maxtasksperchild` tasks, to be
     replaced.
+
+    Beyond multiprocessing, by keyword: a call whose worker died is tried again up to `retries`
+    times (what it has done by then stays done). One that takes longer than `soft_timeout` seconds
+    has `TaskTimeout` raised in it, by SIGALRM, and may clear up; one that takes longer than
+    `timeout` seconds fails with `TaskTimeout`, and its worker alone is killed and replaced. What
+    these count is a task: one call, or one chunk of a map.
     """
 
     _engine: Engine
@@ -123,6 +129,10 @@ class Pool(_standard.Pool):
         initargs: Iterable[Any] = (),
         maxtasksperchild: int | None = None,
         context: Any = None,
+        *,
+        retries: int = 0,
+        soft_timeout: float | None = None,
+        timeout: float | None = None,
     ) -> None:
         this: Any = self
         if not isinstance(this, Pool):
@@ -149,7 +159,19 @@ class Pool(_standard.Pool):
         self._maxtasksperchild = maxtasksperchild
         self._initializer = initializer
         self._initargs = initargs
-        options = Options(initializer, tuple(initargs), maxtasksperchild)
+        if retries < 0:
+            raise ValueError("retries must be 0 or more")
+        for name, seconds in (("soft_timeout", soft_timeout), ("timeout", timeout)):
+            if seconds is not None and not 0 < seconds < float("inf"):
+                raise ValueError(f"{name} must be a positive number of seconds or None")
+        options = Options(
+            initializer=initializer,
+            initargs=tuple(initargs),
+            max_tasks=maxtasksperchild,
+            retries=retries,
+            soft_timeout=soft_timeout,
+            timeout=timeout,
+        )
         self._engine = Engine(self._ctx, self.Process, processes, options)
         self._pool = self._engine.pool
         self._cache = self._engine.cache
@@ -362,7 +384,7 @@ class Pool(_standard.Pool):
         return result if chunksize == 1 else results.flattened(result)
 
     def _keep(self, callbacks: object = None) -> None:
-        if callbacks or self._maxtasksperchild:
+        if callbacks or self._maxtasksperchild or self._engine.options.timeout is not None:
             self._engine.keep()
 
     # ---- the end ---------------------------------------------------------------------------

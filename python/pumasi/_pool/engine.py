@@ -21,10 +21,11 @@ from multiprocessing.pool import CLOSE, RUN, TERMINATE
 from typing import Any
 
 from .. import _core
-from ..exceptions import WorkerDied
+from ..exceptions import TaskTimeout, WorkerDied
 from . import deaths
 from .lots import Lifeline, Lot
 from .results import ApplyResult, cancelled, deadline_of
+from .setup import Setup
 from .worker import APPLY, APPLY_ANY, STARMAP, kept, work
 
 #: Workers of a pool at a time; a row of 64 bytes each.
@@ -44,7 +45,12 @@ class Options:
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
     max_tasks: int | None = None
+    #: How often a task whose worker died is tried again.
     retries: int = 0
+    #: Seconds after which a task is interrupted.
+    soft_timeout: float | None = None
+    #: Seconds after which a task's worker is killed.
+    timeout: float | None = None
 
 
 class Engine:
@@ -105,6 +111,7 @@ class Engine:
                 options.initializer,
                 options.initargs,
                 options.max_tasks,
+                Setup(options.soft_timeout),
             ),
         )
         worker.name = worker.name.replace("Process", "PoolWorker")
@@ -147,11 +154,63 @@ class Engine:
             for index in lot.raw.orphaned(number):
                 lot.outstanding -= 1
                 result = lot.result_of(index)
+                if self._try_again(lot, index, result):
+                    continue
                 what = result._describe(lot.base + index)
                 error = WorkerDied(what, pid, exitcode, peak, out_of_memory)
                 if result._fail(lot.base + index, error):
                     completed.append(result)
         self._collect(completed)
+
+    def _try_again(self, lot: Lot, index: int, result: Any) -> bool:
+        """Add a task whose worker died anew, if it may be tried again."""
+        if lot.tries >= self.options.retries or self.state == TERMINATE:
+            return False
+        task = lot.tasks[index]
+        try:
+            again = self.new_lot(1, lot.mode, lot.function)
+            again.open = False
+            again.raw.add([task])
+        except Exception:
+            # For want of memory, say; the death is what the caller should hear of.
+            return False
+        again.tries = lot.tries + 1
+        again.tasks.append(task)
+        again.base, again.result = lot.base + index, result
+        if lot.result is None:
+            # A single call counts from 0 in its own result, and is cancelled by its place.
+            again.base = 0
+        if result._where is not None:
+            result._where = (again, 0)
+        elif hasattr(result, "_lots"):
+            result._lots.append(again)
+        again.outstanding = 1
+        self.board.ring(1)
+        return True
+
+    def _stop_the_late(self, completed: list[Any]) -> None:
+        """Kill the workers whose task takes too long, and fail those tasks."""
+        limit = self.options.timeout
+        if limit is None:
+            return
+        now = self.board.now
+        for worker, number in list(self.numbers.items()):
+            _, task, since, *_ = self.board.look(number)
+            if task == 0 or (now - since) / 1e9 < limit:
+                continue
+            place, index = divmod(task - 1, 1 << 32)
+            # First, so that it takes no other task between this and its end.
+            self.board.dismiss(number)
+            for lot in self.lots:
+                if lot.number == place and lot.raw.give_up(index, number):
+                    lot.outstanding -= 1
+                    result = lot.result_of(index)
+                    what = result._describe(lot.base + index)
+                    error = TaskTimeout(f"{what} took longer than {limit} s")
+                    if result._fail(lot.base + index, error):
+                        completed.append(result)
+                    worker.kill()
+        self._retire()
 
     def _give_up(self, completed: list[Any]) -> None:
         """Fail everything: no worker comes up."""
@@ -207,6 +266,8 @@ class Engine:
             lot = self.new_lot(min(larger, _LARGEST), mode, function)
             lot.key = key
         lot.raw.add([task])
+        if self.options.retries:
+            lot.tasks.append(task)
         result._where = (lot, len(lot.results))
         lot.results.append(result)
         lot.outstanding += 1
@@ -279,6 +340,7 @@ class Engine:
             now = time.monotonic()
             if now - self._looked >= _SLICE * 0.8:
                 self._looked = now
+                self._stop_the_late(completed)
                 self._reap(completed)
                 found = found or bool(completed)
         self._complete(completed)

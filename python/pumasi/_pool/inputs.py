@@ -69,6 +69,8 @@ class _Filler:
                     lots.append(lot)
             group = group[: lot.raw.capacity - lot.raw.count]
             size = lot.raw.add(group)
+            if self._engine.options.retries:
+                lot.tasks.extend(group)
         except Exception as error:
             if len(group) > 1:
                 for item in group:

@@ -18,13 +18,17 @@ class Lot:
 
     __slots__ = (
         "base",
+        "function",
         "key",
+        "mode",
         "number",
         "open",
         "outstanding",
         "raw",
         "result",
         "results",
+        "tasks",
+        "tries",
         "values",
     )
 
@@ -32,6 +36,11 @@ class Lot:
         if kept(function):
             mode |= KEEP_FUNCTION
         self.number = number
+        self.mode = mode
+        self.function = function
+        #: Where tasks may be tried again: their arguments, and how often they were tried before.
+        self.tasks: list[Any] = []
+        self.tries = 0
         self.raw = _core.Batch(capacity, number, mode, function)
         self.outstanding = 0
         #: Whether more tasks may be added.

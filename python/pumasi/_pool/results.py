@@ -51,6 +51,8 @@ class _Pending:
     _job: int
     _pool: Any
     _engine: Engine
+    #: Of a single call: its batch, and its number in there.
+    _where: tuple[Lot, int] | None = None
     #: Of an imap: what reads its input.
     feed: Feed | None = None
 
@@ -119,8 +121,7 @@ class ApplyResult(_Pending, _standard.ApplyResult):  # type: ignore[type-arg]
         self._callback = callback
         self._error_callback = error_callback
         self._call = call
-        self._where: tuple[Lot, int] | None = None
-        self._tries_left = engine.options.retries
+        self._where = None
         self._enter(pool, engine)
 
     def ready(self) -> bool:
@@ -230,7 +231,9 @@ class MapResult(ApplyResult, _standard.MapResult):  # type: ignore[type-arg]
         self._number_left -= count
         for index, ok, value in others:
             if ok:
-                if self._success:
+                if self._success and self._chunksize == 1:
+                    self._value[lot.base + index] = value
+                elif self._success:
                     start = (lot.base + index) * self._chunksize
                     self._value[start : start + len(value)] = value
             else:

@@ -23,6 +23,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from .. import _core
+from .setup import Call, Setup
 
 # What a batch's tasks are: how `arguments` becomes a call. 255 stands for one which cannot be
 # unpickled.
@@ -107,6 +108,7 @@ def work(
     initializer: Callable[..., object] | None,
     initargs: tuple[Any, ...],
     max_tasks: int | None,
+    setup: Setup,
 ) -> None:
     """Be a worker until the pool has nothing more for it."""
     die_with_owner(lifeline)
@@ -114,11 +116,11 @@ def work(
     process.current_process()._config["pumasi_nests"] = True  # type: ignore[attr-defined]
     if initializer is not None:
         initializer(*initargs)
-    done = _work(_core.Worker(board, number), max_tasks)
+    done = _work(_core.Worker(board, number), max_tasks, setup.around(call))
     util.debug("worker exiting after %d tasks", done)
 
 
-def _work(worker: _core.Worker, max_tasks: int | None) -> int:
+def _work(worker: _core.Worker, max_tasks: int | None, do: Call) -> int:
     take, give = worker.take, worker.give
     done = 0
     while max_tasks is None or done < max_tasks:
@@ -126,7 +128,7 @@ def _work(worker: _core.Worker, max_tasks: int | None) -> int:
         if task is None:
             break
         try:
-            result = call(*task)
+            result = do(*task)
         except (SystemExit, KeyboardInterrupt) as ending:
             if isinstance(ending, KeyboardInterrupt):
                 give(False, describe(ending))
