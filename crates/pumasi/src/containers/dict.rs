@@ -21,7 +21,8 @@
 //! counts, copies, walks or empties leaves it out.
 //!
 //! A table is renewed under the lock, when its entries are used up: 32 bytes are copied for each
-//! live entry. Large tables are allocated before the lock is taken.
+//! live entry. The new table comes from what this process has in stock, or is allocated while
+//! the lock is given up.
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
@@ -39,7 +40,7 @@ use crate::error::{Error, Fast, Result};
 use crate::heap::Heap;
 use crate::heap::cell::{Cell, Tag};
 use crate::heap::held::Held;
-use crate::heap::layout::{COPY_LIMIT, O_AUX, O_ROOT};
+use crate::heap::layout::{B_BYTES, COPY_LIMIT, O_AUX, O_ROOT};
 use crate::heap::log::Action;
 use crate::heap::node::TABLE_TAIL;
 use crate::heap::object::{Kind, ObjectRef};
@@ -48,8 +49,6 @@ use crate::observer::Op;
 use crate::sync::Acquired;
 use crate::sys::{Host, Real};
 
-/// A table of this many bytes or more is allocated before the lock is taken.
-pub(super) const LARGE: u64 = 32 * 1024;
 const BATCH: usize = 4096;
 /// The key of the factory, the first entry of a DefaultDict: no language gives a key this form.
 const FACTORY: &[u8] = b"factory";
@@ -462,27 +461,64 @@ impl<H: Host> RawDict<H> {
         loop {
             let held = self.enter(Op::Add, "dict.add")?;
             let table = table(&held)?;
-            let entry = match probe(&held, table, key)? {
-                Probe::Found(entry) => entry,
-                Probe::Free(slot) => {
-                    let mut value = prepare_number(self.heap(), n)?;
-                    if self.insert_new(
-                        held,
-                        (table, slot),
-                        key,
-                        original.as_deref_mut(),
-                        &mut value,
-                    )? {
-                        return Ok(n);
-                    }
-                    continue;
+            let found = probe(&held, table, key)?;
+            let sum = sum_at(&held, found, n)?;
+            let Some(cell) = sum.inline() else {
+                let place = (table, found);
+                match self.add_block(held, place, key, original.as_deref_mut(), n, sum)? {
+                    Some(sum) => return Ok(sum),
+                    None => continue,
                 }
             };
-            let sum = sum(&held, Cell(held.get(entry + 24)), n)?;
-            let mut value = prepare_number(self.heap(), sum)?;
-            held.changed();
-            replace_cell(held, entry + 24, &mut value)?;
-            return Ok(sum);
+            let mut value = Prepared::inline(self.heap(), cell);
+            match found {
+                Probe::Found(entry) => {
+                    held.changed();
+                    replace_cell(held, entry + 24, &mut value)?;
+                    return Ok(sum);
+                }
+                Probe::Free(slot) => {
+                    let original = original.as_deref_mut();
+                    if self.insert_new(held, (table, slot), key, original, &mut value)? {
+                        return Ok(sum);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The same where the sum needs a block. `None`, with nothing done, when the key came while
+    /// the lock was given up.
+    #[inline(never)]
+    fn add_block<'s>(
+        &'s self,
+        mut held: Held<'s, H>,
+        mut place: (Table, Probe),
+        key: &Key<'_>,
+        original: Option<&mut Prepared<'_, H>>,
+        n: Number,
+        mut sum: Number,
+    ) -> Fast<Option<Number>> {
+        let (heap, local) = (held.heap, held.local);
+        if !heap.in_stock(local, sum.block_bytes()) {
+            let take = || heap.stock(local, sum.block_bytes());
+            let ((), again) = held.outside(self.object(), "dict.add", take)?;
+            held = again;
+            let table = table(&held)?;
+            place = (table, probe(&held, table, key)?);
+            sum = sum_at(&held, place.1, n)?;
+        }
+        let mut value = prepare_number(heap, sum)?;
+        match place {
+            (_, Probe::Found(entry)) => {
+                held.changed();
+                replace_cell(held, entry + 24, &mut value)?;
+                Ok(Some(sum))
+            }
+            (table, Probe::Free(slot)) => {
+                let new = self.insert_new(held, (table, slot), key, original, &mut value)?;
+                Ok(new.then_some(sum))
+            }
         }
     }
 
@@ -617,14 +653,15 @@ impl<H: Host> RawDict<H> {
         let heap = held.heap;
         let mut canonical = match key.inline() {
             Some(cell) => Prepared::inline(heap, cell),
-            // A long key is copied before the lock is taken, if anybody has such a key.
-            None if key.bytes().len() as u64 > COPY_LIMIT => {
-                drop(held);
-                let canonical = heap.prepare_bytes(key.tag(), key.bytes())?;
-                held = self.enter(Op::Set, "dict.set")?;
+            // A long key is copied before the lock is taken, if anybody has such a key; and so is
+            // one for which memory has to be taken from the system.
+            None if key.bytes().len() as u64 > COPY_LIMIT || !key_in_stock(&held, key) => {
+                let prepare = || prepare_key(heap, key, true);
+                let (canonical, again) = held.outside(self.object(), "dict.set", prepare)?;
+                held = again;
                 canonical
             }
-            None => prepare_key(heap, key)?,
+            None => prepare_key(heap, key, false)?,
         };
         let mut spare = None;
         loop {
@@ -641,14 +678,16 @@ impl<H: Host> RawDict<H> {
             let bits = bits_for(&held, table)?;
             match spare.take() {
                 Some((node, size)) if size == bits => renew(&mut held, table, node)?,
-                _ if table_bytes(bits) < LARGE => {
+                _ if heap.in_stock(held.local, table_bytes(bits)) => {
                     let node = new_table(heap, held.local, bits)?;
                     renew(&mut held, table, node)?;
                 }
                 _ => {
-                    drop(held);
-                    spare = Some((new_table(heap, heap.local()?, bits)?, bits));
-                    held = self.enter(Op::Set, "dict.set")?;
+                    let local = held.local;
+                    let make = || new_table(heap, local, bits);
+                    let (node, again) = held.outside(self.object(), "dict.set", make)?;
+                    spare = Some((node, bits));
+                    held = again;
                 }
             }
         }
@@ -657,19 +696,47 @@ impl<H: Host> RawDict<H> {
 
 // ---- numbers -----------------------------------------------------------------------------------
 
+/// Whether there is a block for the canonical form of a key that does not fit a cell.
+fn key_in_stock<H: Host>(held: &Held<'_, H>, key: &Key<'_>) -> bool {
+    let bytes = match key.tag() {
+        Tag::Float => B_BYTES,
+        _ => B_BYTES + key.bytes().len() as u64,
+    };
+    held.heap.in_stock(held.local, bytes)
+}
+
 /// The canonical form of a key that does not fit a cell, in a block.
 pub(super) fn prepare_key<'h, H: Host>(
     heap: &'h Heap<H>,
     key: &Key<'_>,
+    outside: bool,
 ) -> Result<Prepared<'h, H>> {
     match (key.tag(), key.bytes().try_into()) {
         // Floats have a layout of their own, by which readers of the key find the number.
         (Tag::Float, Ok(bytes)) => heap.prepare_float(f64::from_le_bytes(bytes)),
-        _ => heap.prepare_locked(key.tag(), key.bytes()),
+        (tag, _) if outside => heap.prepare_bytes(tag, key.bytes()),
+        (tag, _) => heap.prepare_locked(tag, key.bytes()),
     }
 }
 
-#[inline(always)]
+impl Number {
+    #[inline(always)]
+    fn inline(self) -> Option<Cell> {
+        match self {
+            Number::Int(i) => Cell::int(i),
+            Number::Float(_) => None,
+        }
+    }
+
+    /// Bytes of the block of one that fits no cell.
+    fn block_bytes(self) -> u64 {
+        match self {
+            Number::Int(_) => B_BYTES + 8,
+            Number::Float(_) => 16,
+        }
+    }
+}
+
 fn prepare_number<H: Host>(heap: &Heap<H>, n: Number) -> Result<Prepared<'_, H>> {
     match n {
         Number::Int(i) => match Cell::int(i) {
@@ -677,6 +744,15 @@ fn prepare_number<H: Host>(heap: &Heap<H>, n: Number) -> Result<Prepared<'_, H>>
             None => heap.prepare_locked(Tag::BigInt, &i.to_le_bytes()),
         },
         Number::Float(f) => heap.prepare_float(f),
+    }
+}
+
+/// What an addition makes of what was found; what is missing counts as 0.
+#[inline(always)]
+fn sum_at<H: Host>(held: &Held<'_, H>, found: Probe, n: Number) -> Fast<Number> {
+    match found {
+        Probe::Found(entry) => sum(held, Cell(held.get(entry + 24)), n),
+        Probe::Free(_) => Ok(n),
     }
 }
 

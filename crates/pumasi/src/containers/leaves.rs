@@ -14,6 +14,7 @@ use crate::heap::held::Held;
 use crate::heap::layout::O_ROOT;
 use crate::heap::log::Action;
 use crate::heap::node::{DIR_ENTRIES, DIR_LEAVES, Form, LEAF_CELLS, N_LENGTH, NewNode};
+use crate::heap::object::ObjectRef;
 use crate::heap::value::Prepared;
 use crate::heap::{Heap, Local};
 use crate::sys::Host;
@@ -354,21 +355,50 @@ pub(super) fn pop_last<H: Host>(
     held.commit(off + N_LENGTH, root.len - 1, &actions[..n])
 }
 
-/// Adds an item when the last leaf is full.
+/// Adds an item when the last leaf is full. If memory has to be taken from the system for that and
+/// it may `give_up` the lock, it does that meanwhile, adds nothing, and has the lock again: the
+/// caller looks anew.
 #[cold]
 #[inline(never)]
-pub(super) fn grow<H: Host>(
-    mut held: Held<'_, H>,
+pub(super) fn grow<'h, H: Host>(
+    object: &ObjectRef<H>,
+    mut held: Held<'h, H>,
     root: Root,
     value: &mut Prepared<'_, H>,
-) -> Result<()> {
+    give_up: bool,
+) -> Result<Option<Held<'h, H>>> {
     let most = leaf_max(held.heap);
     let off = root.block.off;
-    if root.form == Form::Leaf && root.capacity < most {
+    let renewed = root.form == Form::Leaf && root.capacity < most;
+    let cells = if renewed {
+        leaf_size(root.len + 1, most)
+    } else {
+        most
+    };
+    let (heap, local) = (held.heap, held.local);
+    // A leaf, what names the root that is replaced, and a directory. (One that needs a run of
+    // chunks is allocated under the lock: it is renewed once in half of its length.)
+    let entries = match root.form {
+        Form::Directory => leaves(&held, root)?,
+        _ => 1,
+    } + 1;
+    let directory = match root.form {
+        Form::Leaf if renewed => 0,
+        Form::Directory if entries <= root.capacity => 0,
+        _ => directory_bytes(entries),
+    };
+    for bytes in [LEAF_CELLS + cells * 8, LEAF_CELLS + 8, directory] {
+        if give_up && bytes > 0 && heap.is_block(bytes) && !heap.in_stock(local, bytes) {
+            let take = || heap.stock(local, bytes);
+            let ((), held) = held.outside(object, "list.push", take)?;
+            return Ok(Some(held));
+        }
+    }
+    if renewed {
         let cell = value.cell();
         held.changed();
         // A leaf that grows is renewed whole: at most 509 cells.
-        return replace_range(
+        replace_range(
             &mut held,
             root,
             root.len,
@@ -376,10 +406,11 @@ pub(super) fn grow<H: Host>(
             &[cell],
             &[],
             core::slice::from_mut(value),
-        );
+        )?;
+        return Ok(None);
     }
     // The new last leaf is about to be filled: it gets its full size at once.
-    let leaf = new_leaf(held.heap, held.local, most)?;
+    let leaf = new_leaf(heap, local, most)?;
     leaf.set(LEAF_CELLS, value.cell().bits());
     leaf.set(N_LENGTH, 1);
     held.changed();
@@ -399,7 +430,7 @@ pub(super) fn grow<H: Host>(
         )?;
         leaf.used();
         value.stored();
-        return Ok(());
+        return Ok(None);
     }
     install(
         &mut held,
@@ -410,7 +441,8 @@ pub(super) fn grow<H: Host>(
         Vec::new(),
         &[],
         core::slice::from_mut(value),
-    )
+    )?;
+    Ok(None)
 }
 
 /// Replaces positions `from..to` by `new`, and releases the values `old`. `new` may hold values
@@ -598,6 +630,15 @@ pub(super) fn fill_trash<'a, H: Host>(
     Ok(Some((trash, n)))
 }
 
+/// Entries that a directory made for `n` leaves has room for.
+fn directory_capacity(n: u64) -> u64 {
+    (n + n / 2).max(6)
+}
+
+fn directory_bytes(n: u64) -> u64 {
+    DIR_ENTRIES + directory_capacity(n) * 16
+}
+
 pub(super) fn new_directory<'a, H: Host>(
     heap: &'a Heap<H>,
     local: &'static Local,
@@ -605,13 +646,8 @@ pub(super) fn new_directory<'a, H: Host>(
     len: u64,
 ) -> Result<NewNode<'a, H>> {
     let n = entries.len() as u64;
-    let capacity = (n + n / 2).max(6);
-    let node = heap.new_node(
-        local,
-        Form::Directory,
-        capacity,
-        DIR_ENTRIES + capacity * 16,
-    )?;
+    let capacity = directory_capacity(n);
+    let node = heap.new_node(local, Form::Directory, capacity, directory_bytes(n))?;
     node.set(N_LENGTH, len);
     node.set(DIR_LEAVES, n);
     for (i, &(start, leaf)) in entries.iter().enumerate() {

@@ -248,7 +248,7 @@ impl<H: Host> RawList<H> {
         let root = root(&held)?;
         let (cells, used, capacity) = last_leaf(&held, root)?;
         if used == capacity {
-            return Ok(grow(held, root, value)?);
+            return self.push_full(held, root, value);
         }
         held.changed();
         let (at, cell) = (cells + used * 8, value.cell());
@@ -259,6 +259,30 @@ impl<H: Host> RawList<H> {
         host.store64(at, cell.bits(), Ordering::Release);
         host.store64(root.block.off + N_LENGTH, root.len + 1, Ordering::Release);
         value.stored();
+        Ok(())
+    }
+
+    /// The same where the last leaf is full. Near the limit what was taken from the system for one
+    /// block may go back to make room for another: the last try takes it under the lock.
+    #[cold]
+    #[inline(never)]
+    fn push_full<'s>(
+        &'s self,
+        mut held: Held<'s, H>,
+        mut root: Root,
+        value: &mut Prepared<'_, H>,
+    ) -> Fast<()> {
+        let mut tries = 3;
+        while let Some(again) = grow(&self.object, held, root, value, tries > 0)? {
+            held = again;
+            tries -= 1;
+            root = self::root(&held)?;
+            let (cells, used, capacity) = last_leaf(&held, root)?;
+            if used < capacity {
+                held.changed();
+                return append_block(held, root, cells + used * 8, value);
+            }
+        }
         Ok(())
     }
 

@@ -11,7 +11,7 @@
 use core::sync::atomic::Ordering;
 use std::collections::HashSet;
 
-use crate::containers::dict::{LARGE, RawDict, prepare_key};
+use crate::containers::dict::{RawDict, prepare_key};
 use crate::containers::key::Key;
 use crate::containers::set::{Algebra, Member};
 use crate::containers::table::{
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::heap::cell::Cell;
 use crate::heap::held::Held;
-use crate::heap::layout::{COPY_LIMIT, O_AUX};
+use crate::heap::layout::O_AUX;
 use crate::heap::log::Action;
 use crate::heap::node::{
     Form, LEAF_CELLS, N_LENGTH, NewNode, REMOVAL, TABLE_ENTRIES, TABLE_ENTRY, TABLE_LIVE,
@@ -39,7 +39,7 @@ struct Plan {
     removed: Vec<u64>,
 }
 
-/// Nodes that were allocated outside the lock because they are large.
+/// Nodes for which memory was taken from the system outside the lock.
 struct Spare<'h, H: Host> {
     table: Option<(NewNode<'h, H>, u64)>,
     leaf: Option<(NewNode<'h, H>, u64)>,
@@ -63,8 +63,8 @@ pub(super) fn combine<H: Host>(
         table: None,
         leaf: None,
     };
+    let mut held = dict.enter(Op::Update, "set.combine")?;
     loop {
-        let mut held = dict.enter(Op::Update, "set.combine")?;
         let found = table(&held)?;
         let plan = plan(&held, found, how, members, &unique)?;
         if plan.added.is_empty() && plan.removed.is_empty() {
@@ -73,8 +73,10 @@ pub(super) fn combine<H: Host>(
         let more = plan.added.len() as u64;
         let Some(roomy) = make_room(&mut held, found, more, &mut spare)? else {
             let bits = bits_for_more(live(&held, found)?, more);
-            drop(held);
-            spare.table = Some((new_table(heap, heap.local()?, bits)?, bits));
+            let local = held.local;
+            let make = || new_table(heap, local, bits);
+            let (node, again) = held.outside(dict.object(), "set.combine", make)?;
+            (held, spare.table) = (again, Some((node, bits)));
             continue;
         };
         let plan = if roomy.off == found.off {
@@ -87,12 +89,13 @@ pub(super) fn combine<H: Host>(
         let leaf = match spare.leaf.take() {
             _ if cells == 0 => None,
             Some((leaf, room)) if room >= cells => Some(leaf),
-            _ if leaf_bytes(cells) < LARGE => Some(new_leaf(heap, cells)?),
+            _ if heap.in_stock(held.local, leaf_bytes(cells)) => Some(new_leaf(heap, cells)?),
             _ => {
-                drop(held);
                 // A little more than was found: others go on adding meanwhile.
                 let room = cells + cells / 4;
-                spare.leaf = Some((new_leaf(heap, room)?, room));
+                let make = || new_leaf(heap, room);
+                let (leaf, again) = held.outside(dict.object(), "set.combine", make)?;
+                (held, spare.leaf) = (again, Some((leaf, room)));
                 continue;
             }
         };
@@ -112,8 +115,8 @@ pub(super) fn combine<H: Host>(
 pub(super) fn remove_from<H: Host>(dict: &RawDict<H>, first: u64) -> Result<()> {
     let heap = dict.heap();
     let mut spare: Option<(NewNode<'_, H>, u64)> = None;
+    let mut held = dict.enter(Op::Clear, "dict.clear")?;
     loop {
-        let mut held = dict.enter(Op::Clear, "dict.clear")?;
         let found = table(&held)?;
         let removed: Vec<u64> = (first..found.used)
             .filter(|i| Cell(heap.get(found.entry(*i) + 8)) != Cell::TOMBSTONE)
@@ -124,11 +127,13 @@ pub(super) fn remove_from<H: Host>(dict: &RawDict<H>, first: u64) -> Result<()> 
         }
         let leaf = match spare.take() {
             Some((leaf, room)) if room >= cells => leaf,
-            _ if leaf_bytes(cells) < LARGE => new_leaf(heap, cells)?,
+            _ if heap.in_stock(held.local, leaf_bytes(cells)) => new_leaf(heap, cells)?,
             _ => {
-                drop(held);
                 let room = cells + cells / 4;
-                spare = Some((new_leaf(heap, room)?, room));
+                let make = || new_leaf(heap, room);
+                let (leaf, again) = held.outside(dict.object(), "dict.clear", make)?;
+                held = again;
+                spare = Some((leaf, room));
                 continue;
             }
         };
@@ -151,8 +156,7 @@ fn unique<H: Host>(members: &[Member<'_, '_, H>]) -> Vec<usize> {
 fn prepare<'h, H: Host>(heap: &'h Heap<H>, key: &Key<'_>) -> Result<Prepared<'h, H>> {
     match key.inline() {
         Some(cell) => Ok(Prepared::inline(heap, cell)),
-        None if key.bytes().len() as u64 > COPY_LIMIT => heap.prepare_bytes(key.tag(), key.bytes()),
-        None => prepare_key(heap, key),
+        None => prepare_key(heap, key, true),
     }
 }
 
@@ -195,7 +199,7 @@ fn number(table: Table, entry: u64) -> u64 {
 }
 
 /// A table with room for so many entries more: this one, or one that takes its place. `None` when
-/// that would be a large one, which is to be allocated outside the lock.
+/// memory has to be taken from the system for that, outside the lock.
 fn make_room<'h, H: Host>(
     held: &mut Held<'h, H>,
     found: Table,
@@ -208,7 +212,7 @@ fn make_room<'h, H: Host>(
     let bits = bits_for_more(live(held, found)?, more);
     match spare.table.take() {
         Some((node, size)) if size >= bits => renew(held, found, node)?,
-        _ if table_bytes(bits) < LARGE => {
+        _ if held.heap.in_stock(held.local, table_bytes(bits)) => {
             let node = new_table(held.heap, held.local, bits)?;
             renew(held, found, node)?;
         }

@@ -76,7 +76,7 @@ impl<H: Host> Heap<H> {
 
     /// The same where no lock is held: when memory is short, what the dead have left is settled
     /// first (PART-6), and what nothing reaches is collected.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn allocate_outside(&self, local: &'static Local, size: u64) -> Result<BlockRef> {
         if local.due.has_idle() {
             self.give_idle_back(local);
@@ -85,6 +85,29 @@ impl<H: Host> Heap<H> {
             Err(Error::OutOfMemory { .. }) if self.make_room(local) => self.allocate(local, size),
             other => other,
         }
+    }
+
+    /// Whether that many bytes fit a block, and need no run of chunks.
+    pub(crate) fn is_block(&self, size: u64) -> bool {
+        class_for(size, self.0.chunk_size).is_some()
+    }
+
+    /// Whether a block of `size` bytes can be had without taking memory from the system: for
+    /// those who hold a lock, which they give up otherwise, to [`Heap::stock`] (D 7).
+    pub(crate) fn in_stock(&self, local: &Local, size: u64) -> bool {
+        class_for(size, self.0.chunk_size)
+            .is_some_and(|class| local.allocator.with(|a| !a.classes[class].free.is_empty()))
+    }
+
+    /// Takes from the system, if need be, what the next block of `size` bytes is cut from.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`] at the limit.
+    #[cold]
+    pub(crate) fn stock(&self, local: &'static Local, size: u64) -> Result<()> {
+        let block = self.allocate_outside(local, size)?;
+        self.free_pending(local, block);
+        Ok(())
     }
 
     /// A block of a class.

@@ -46,7 +46,37 @@ struct Later {
     told: Option<Pending>,
 }
 
-impl<H: Host> Held<'_, H> {
+impl<'a, H: Host> Held<'a, H> {
+    /// Gives the lock up while `f` takes memory from the system (D 7), and takes it again: what
+    /// was seen under it is to be looked at anew. To the observer it stays one operation.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn outside<T>(
+        mut self,
+        object: &ObjectRef<H>,
+        section: &'static str,
+        f: impl FnOnce() -> Result<T>,
+    ) -> Result<(T, Held<'a, H>)> {
+        let (heap, local) = (self.heap, self.local);
+        let told = self.later.as_mut().and_then(|later| later.told.take());
+        drop(self);
+        let result = f();
+        let again = Box::new(Later {
+            told,
+            ..Later::default()
+        });
+        let whom = (object.offset(), object.generation());
+        let later = heap.enter_with(local, whom, section, false, again)?;
+        let held = Held {
+            heap,
+            local,
+            object: object.offset(),
+            later: ManuallyDrop::new(later),
+        };
+        // Whatever came of it, the observer hears of the end.
+        Ok((result?, held))
+    }
+
     #[inline(always)]
     pub(crate) fn host(&self) -> &H {
         self.heap.host()
@@ -208,12 +238,24 @@ impl<H: Host> Heap<H> {
         (off, generation): (u64, u64),
         op: Op,
         section: &'static str,
-        mut taken: bool,
+        taken: bool,
     ) -> Fast<Option<Box<Later>>> {
         let mut later = Box::<Later>::default();
         if !taken && self.host().load64(SB_OBSERVED, Ordering::Relaxed) != 0 {
             later.told = Pending::before(self, off, op);
         }
+        self.enter_with(local, (off, generation), section, taken, later)
+    }
+
+    /// The same of an operation that was begun before.
+    fn enter_with(
+        &self,
+        local: &'static Local,
+        (off, generation): (u64, u64),
+        section: &'static str,
+        mut taken: bool,
+        mut later: Box<Later>,
+    ) -> Fast<Option<Box<Later>>> {
         loop {
             if !taken && !self.try_take(local, off + O_LOCK) {
                 later.estate = self.take_slowly(local, off)?;

@@ -28,6 +28,8 @@ struct World {
     clock: AtomicU64,
     /// Commits that still succeed; counted down, for "the n-th allocation fails".
     commits_left: AtomicU64,
+    /// The critical section that memory was last taken from the system in.
+    committed_in: Mutex<Option<&'static str>>,
 }
 
 // SAFETY: the words are only reached through `Mem`, atomically or by raw copies.
@@ -72,6 +74,7 @@ impl Sim {
             dead: Mutex::new(Vec::new()),
             clock: AtomicU64::new(1),
             commits_left: AtomicU64::new(u64::MAX),
+            committed_in: Mutex::new(None),
         });
         Sim::on(world, 1)
     }
@@ -103,6 +106,7 @@ impl Sim {
                 dead: Mutex::new(dead.clone()),
                 clock: AtomicU64::new(self.world.clock.load(Ordering::Relaxed)),
                 commits_left: AtomicU64::new(u64::MAX),
+                committed_in: Mutex::new(None),
             }),
             pid,
         )
@@ -189,6 +193,16 @@ impl Sim {
     /// Stores done so far by this process.
     pub fn stores(&self) -> u64 {
         self.done.load(Ordering::Relaxed)
+    }
+
+    /// The critical section in which memory was taken from the system since the last call, if
+    /// any was; the last of several.
+    pub fn committed_in(&self) -> Option<&'static str> {
+        self.world
+            .committed_in
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Lets the `n`-th commit from now, counted from 0, and all after it fail.
@@ -363,6 +377,14 @@ impl Host for Sim {
         }
     }
     fn commit(&self, _off: u64, len: u64) -> Result<()> {
+        let section = *self.section.lock().unwrap_or_else(PoisonError::into_inner);
+        if !section.is_empty() {
+            *self
+                .world
+                .committed_in
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner) = Some(section);
+        }
         let left = self.world.commits_left.load(Ordering::Relaxed);
         if left == 0 {
             return Err(Error::OutOfMemory {

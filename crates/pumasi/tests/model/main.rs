@@ -6,6 +6,7 @@ mod queues;
 mod sets;
 #[path = "../support/mod.rs"]
 mod support;
+mod system;
 
 use proptest::prelude::*;
 use pumasi::containers::{Number, Part, RawDict, RawList, Slice};
