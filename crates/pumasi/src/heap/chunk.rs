@@ -18,8 +18,8 @@ use crate::error::{Error, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, State};
 use crate::heap::layout::{
-    C_GENERATION, C_WORD, CHUNK_ENTRY, CLASSES, MAX_PARTICIPANTS, PARTICIPANT_SIZE, PARTICIPANTS,
-    RUN_CLASS, SB_COLLECTOR, SB_COMMITTED, SB_FREE_HINT, SB_HIGH_WATER, SB_IDLE,
+    C_GENERATION, C_WORD, CHUNK_ENTRY, CLASSES, MAX_PARTICIPANTS, PAGE, PARTICIPANT_SIZE,
+    PARTICIPANTS, RUN_CLASS, SB_COLLECTOR, SB_COMMITTED, SB_FREE_HINT, SB_HIGH_WATER, SB_IDLE,
 };
 use crate::heap::lock::Taken;
 use crate::heap::{Heap, Local};
@@ -141,7 +141,7 @@ impl<H: Host> Heap<H> {
     pub(crate) fn chunk_of(&self, off: u64) -> Result<u64> {
         let rel = off.wrapping_sub(self.0.chunks_at);
         let chunk = rel >> self.0.chunk_size.trailing_zeros();
-        if chunk >= self.0.chunks {
+        if chunk >= self.high_water() {
             return Err(Error::corrupt(off, "a reference outside the chunks"));
         }
         Ok(chunk)
@@ -207,7 +207,7 @@ impl<H: Host> Heap<H> {
         let mut from = self.host().load64(SB_FREE_HINT, Ordering::Acquire);
         loop {
             match self.find_free(from, n) {
-                Some(first) if self.claim_range(local, first, n) => {
+                Some(first) if self.claim_range(local, first, n)? => {
                     if n == 1 && from == first {
                         let _ = self.host().cas64(SB_FREE_HINT, first, first + 1);
                     }
@@ -258,8 +258,8 @@ impl<H: Host> Heap<H> {
         (found == n).then_some(first)
     }
 
-    fn claim_range(&self, local: &Local, first: u64, n: u64) -> bool {
-        self.raise_high_water(first + n);
+    fn claim_range(&self, local: &Local, first: u64, n: u64) -> Result<bool> {
+        self.raise_high_water(first + n)?;
         for i in 0..n {
             let found = self.chunk(first + i);
             let ours = Chunk {
@@ -270,23 +270,36 @@ impl<H: Host> Heap<H> {
             };
             if found.used != Use::Free || !self.change_chunk(first + i, found, ours) {
                 self.release_range(local, first, i);
-                return false;
+                return Ok(false);
             }
             if found.committed {
                 self.host().add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
             }
         }
-        true
+        Ok(true)
     }
 
-    fn raise_high_water(&self, to: u64) {
+    /// The table below the high water is backed by memory, a page at a time, so that no look at
+    /// an entry can be the one for which the system has none left.
+    fn raise_high_water(&self, to: u64) -> Result<()> {
+        let page_of = |chunk: u64| self.entry(chunk) / PAGE * PAGE;
         let mut high = self.host().load64(SB_HIGH_WATER, Ordering::Acquire);
         while high < to {
+            // The page of the highest entry was committed with it, the first one with the heap.
+            let (backed, last) = (page_of(high.max(1) - 1), page_of(to - 1));
+            if last > backed {
+                let committed = self.host().commit(backed + PAGE, last - backed);
+                if let Err(Error::OutOfMemory { .. }) = committed {
+                    return Err(self.out_of_memory(last - backed));
+                }
+                committed?;
+            }
             match self.host().cas64(SB_HIGH_WATER, high, to) {
-                Ok(_) => return,
+                Ok(_) => return Ok(()),
                 Err(found) => high = found,
             }
         }
+        Ok(())
     }
 
     /// Gives claimed chunks back.

@@ -218,7 +218,8 @@ impl<H: Host> Heap<H> {
                 what: format!("a chunk size of {chunk_size}: take a power of two from 4096 up"),
             });
         }
-        host.commit(0, PARTICIPANTS + MAX_PARTICIPANTS * PARTICIPANT_SIZE)?;
+        // And the first page of the chunk table; the others follow with the high water.
+        host.commit(0, PARTICIPANTS + MAX_PARTICIPANTS * PARTICIPANT_SIZE + PAGE)?;
         let put = |at, value| host.store64(at, value, Ordering::Relaxed);
         put(SB_MAGIC, MAGIC);
         put(SB_FORMAT, FORMAT);
