@@ -35,6 +35,10 @@ pub(crate) const IS_SIGNAL: u64 = 1 << 49;
 /// Flag in an object's meta: `on_death` was chosen by the user, so that use changes nothing.
 pub(crate) const CHOSEN: u64 = 1 << 50;
 
+/// One more in the upper part of the word that counts sleepers (`sync::semaphore`); below it is
+/// their number.
+pub(crate) const SLEEPERS_EPOCH: u32 = 1 << 20;
+
 /// What is being settled.
 #[derive(Clone, Copy)]
 struct Estate {
@@ -180,6 +184,7 @@ impl<H: Host> Heap<H> {
             }
             _ => {}
         }
+        self.forget_sleepers(off);
         self.clear_handle_bit(off, estate.slot);
         unheld.push(off);
     }
@@ -337,6 +342,30 @@ impl<H: Host> Heap<H> {
         if all {
             self.host().add32(off + O_THREAD, 1);
             self.host().futex_wake(off + O_THREAD, u32::MAX >> 1);
+        }
+    }
+
+    /// Who was killed in its sleep at a semaphore, an event or a barrier is still counted there, and
+    /// nothing says who it was: all are forgotten and woken, and those who live count themselves anew.
+    fn forget_sleepers(&self, off: u64) {
+        let kind = Kind::of(self.get(off + O_META) >> 56);
+        if !matches!(
+            kind,
+            Some(Kind::Semaphore | Kind::BoundedSemaphore | Kind::Event | Kind::Barrier)
+        ) {
+            return;
+        }
+        let host = self.host();
+        let mut word = host.load32(off + O_DEPTH, Ordering::SeqCst);
+        while !word.is_multiple_of(SLEEPERS_EPOCH) {
+            let next = (word - word % SLEEPERS_EPOCH).wrapping_add(SLEEPERS_EPOCH);
+            match host.cas32(off + O_DEPTH, word, next) {
+                Ok(_) => {
+                    host.futex_wake(off + O_THREAD, u32::MAX >> 1);
+                    return;
+                }
+                Err(found) => word = found,
+            }
         }
     }
 

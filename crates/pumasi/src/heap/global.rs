@@ -228,7 +228,7 @@ impl ForkHook for Forks {
         // Another thread may be in the middle of changing a table; from here on none is.
         let locals: Vec<_> = open.iter().map(Heap::own_local).collect();
         locals.iter().flatten().for_each(|l| l.pins.hold());
-        let reserved = open.iter().map(Heap::reserve_for_child).collect();
+        let reserved = open.iter().map(Heap::reservation).collect();
         locals.iter().flatten().for_each(|l| l.handles.hold());
         let held = Held {
             open,
@@ -296,17 +296,11 @@ impl Heap<Real> {
         (!raw.is_null()).then(|| self.local().ok()).flatten()
     }
 
-    /// Before a fork: a slot for the child, with a bit for every handle that it will inherit, so
-    /// that nothing it has is freed between the fork and its first step.
-    fn reserve_for_child(&self) -> Option<Reservation> {
-        let local = self.own_local()?;
+    /// Before a fork; see [`Heap::reserve_for_child`].
+    fn reservation(&self) -> Option<Reservation> {
         self.forget_lost_children();
-        let (slot, generation) = self.reserve_slot()?;
-        local.handles.with(|handles| {
-            for &off in handles.keys() {
-                self.set_handle_bit(off, slot);
-            }
-        });
+        let local = self.own_local()?;
+        let (slot, generation) = self.reserve_for_child()?;
         // SAFETY: `prepare` has taken the lock of the pins, on this thread.
         for &off in unsafe { local.pins.held() }.keys() {
             self.pin_for(off, slot);

@@ -232,6 +232,24 @@ impl<H: Host> Heap<H> {
         host.store64(at + P_STACK, me.stack, Ordering::Release);
     }
 
+    /// Before a fork: a slot for the child, with a bit for every handle that it will inherit, so
+    /// that nothing it has is freed between the fork and its first step. Public for tests.
+    #[doc(hidden)]
+    pub fn reserve_for_child(&self) -> Option<(u64, u64)> {
+        let raw = self.host().private().load(Ordering::Acquire);
+        if raw.is_null() {
+            return None;
+        }
+        let local = self.local().ok()?;
+        let (slot, generation) = self.reserve_slot()?;
+        local.handles.with(|handles| {
+            for &off in handles.keys() {
+                self.set_handle_bit(off, slot);
+            }
+        });
+        Some((slot, generation))
+    }
+
     /// Reserves a slot for the child of a fork that is about to happen; `None` when none is
     /// free, and then the child attaches by itself.
     pub(crate) fn reserve_slot(&self) -> Option<(u64, u64)> {
@@ -255,8 +273,9 @@ impl<H: Host> Heap<H> {
         None
     }
 
-    /// In the parent: takes back a slot that no child has taken over.
-    pub(crate) fn unreserve(&self, slot: u64, generation: u64) {
+    /// In the parent: takes back a slot that no child has taken over. Public for tests.
+    #[doc(hidden)]
+    pub fn unreserve(&self, slot: u64, generation: u64) {
         let found = self.claim(slot);
         if found.state != Slot::Reserved || found.generation != generation {
             return;
@@ -271,7 +290,9 @@ impl<H: Host> Heap<H> {
     }
 
     /// In the child: takes over the slot that the parent reserved. `false` when it is gone.
-    pub(crate) fn adopt_slot(&self, slot: u64, generation: u64) -> bool {
+    /// Public for tests.
+    #[doc(hidden)]
+    pub fn adopt_slot(&self, slot: u64, generation: u64) -> bool {
         let me = self.host().identity();
         let found = self.claim(slot);
         if found.state != Slot::Reserved || found.generation != generation {

@@ -13,7 +13,7 @@ use crate::heap::layout::O_THREAD;
 use crate::heap::object::{Kind, ObjectRef};
 use crate::observer::Op;
 use crate::sync::lock::{after, before, face};
-use crate::sync::semaphore::{wait_until, wake};
+use crate::sync::semaphore::{sleepers, wait_until, wake};
 use crate::sys::{Host, Real};
 
 /// A flag that can be waited for.
@@ -40,6 +40,11 @@ impl<H: Host> RawEvent<H> {
         self.heap()
             .host()
             .load32(self.at(O_THREAD), Ordering::Acquire)
+    }
+
+    /// How many threads may be asleep waiting, in all processes.
+    pub fn sleepers(&self) -> u32 {
+        sleepers(&self.object)
     }
 
     /// Whether the flag is up.

@@ -1,8 +1,10 @@
 //! Semaphore, a plain count; BoundedSemaphore, which knows who holds its permits.
 //!
 //! A Semaphore is one word, `O_THREAD`, that sleepers wait at while it is 0. `O_DEPTH` counts
-//! who may be asleep; a waiter that is killed leaves it too high, which costs its releasers a
-//! system call and nothing else.
+//! who may be asleep: `epoch(12) | sleepers(20)`. A waiter that is killed leaves it too high,
+//! which costs its releasers a system call each, until its estate is settled: that begins a new
+//! epoch with nobody counted and wakes everyone, and who was counted in an old one takes nothing
+//! off. One who was just about to fall asleep then sleeps uncounted, for one slice at most.
 //!
 //! A BoundedSemaphore has a node with one 64-bit cell per participant: how many permits it
 //! holds. That is the truth; the number of free permits (`O_AUX`) is a cache. Cell 0 has the
@@ -15,7 +17,7 @@ use core::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::heap::Heap;
-use crate::heap::estate::KEEP_ON_DEATH;
+use crate::heap::estate::{KEEP_ON_DEATH, SLEEPERS_EPOCH};
 use crate::heap::held::Held;
 use crate::heap::layout::{BUFFER_DATA, MAX_PARTICIPANTS, O_AUX, O_DEPTH, O_META, O_THREAD};
 use crate::heap::lock;
@@ -96,14 +98,19 @@ pub(crate) fn wait_at<H: Host, T>(
         if left.is_zero() {
             return Ok(None);
         }
-        if let Some(sleepers) = sleepers {
-            host.add32(sleepers, 1);
-        }
+        let registered = sleepers.map(|at| (at, host.add32(at, 1) / SLEEPERS_EPOCH));
         // Whoever changes the word from here on sees a sleeper; a change before ends the sleep
         // at once, for the word is no longer what was seen.
         host.futex_wait(word, now, slice.min(left));
-        if let Some(sleepers) = sleepers {
-            host.add32(sleepers, 1u32.wrapping_neg());
+        if let Some((at, epoch)) = registered {
+            let mut asleep = host.load32(at, Ordering::Relaxed);
+            // In another epoch nobody counts us any more.
+            while asleep / SLEEPERS_EPOCH == epoch && !asleep.is_multiple_of(SLEEPERS_EPOCH) {
+                match host.cas32(at, asleep, asleep - 1) {
+                    Ok(_) => break,
+                    Err(found) => asleep = found,
+                }
+            }
         }
         lock::check()?;
         if seen() == now {
@@ -116,9 +123,15 @@ pub(crate) fn wait_at<H: Host, T>(
 /// Wakes sleepers of an object, if there may be any.
 pub(crate) fn wake<H: Host>(object: &ObjectRef<H>, n: u32) {
     let host = object.heap().host();
-    if host.load32(object.offset() + O_DEPTH, Ordering::SeqCst) != 0 {
+    if sleepers(object) != 0 {
         host.futex_wake(object.offset() + O_THREAD, n);
     }
+}
+
+/// How many may be asleep at an object.
+pub(crate) fn sleepers<H: Host>(object: &ObjectRef<H>) -> u32 {
+    let host = object.heap().host();
+    host.load32(object.offset() + O_DEPTH, Ordering::SeqCst) % SLEEPERS_EPOCH
 }
 
 fn too_many() -> Error {
@@ -188,6 +201,11 @@ impl<H: Host> RawSemaphore<H> {
         wake(&self.object, n);
         after(&self.object, told, false);
         Ok(())
+    }
+
+    /// How many threads may be asleep waiting, in all processes.
+    pub fn sleepers(&self) -> u32 {
+        sleepers(&self.object)
     }
 
     /// Permits that are free now.
@@ -324,6 +342,11 @@ impl<H: Host> RawBoundedSemaphore<H> {
     /// The most permits there are ever.
     pub fn bound(&self) -> u32 {
         self.heap().get(self.at(O_META)) as u32
+    }
+
+    /// How many threads may be asleep waiting, in all processes.
+    pub fn sleepers(&self) -> u32 {
+        sleepers(&self.object)
     }
 
     /// Permits that are free now.

@@ -9,6 +9,7 @@
 
 mod collector;
 mod dicts;
+mod life;
 mod lists;
 mod objects;
 mod primitives;
@@ -185,16 +186,16 @@ fn describe(object: &ObjectRef<Sim>) -> String {
         ),
         Kind::BoundedSemaphore => {
             let s = RawBoundedSemaphore::from_object(object.clone()).unwrap();
-            format!("bounded {}", s.value())
+            format!("bounded {} {}", s.value(), s.sleepers())
         }
-        Kind::Semaphore => format!(
-            "semaphore {}",
-            RawSemaphore::from_object(object.clone()).unwrap().value()
-        ),
-        Kind::Event => format!(
-            "event {}",
-            RawEvent::from_object(object.clone()).unwrap().is_set()
-        ),
+        Kind::Semaphore => {
+            let s = RawSemaphore::from_object(object.clone()).unwrap();
+            format!("semaphore {} {}", s.value(), s.sleepers())
+        }
+        Kind::Event => {
+            let e = RawEvent::from_object(object.clone()).unwrap();
+            format!("event {} {}", e.is_set(), e.sleepers())
+        }
         Kind::RwLock => {
             let lock = RawRwLock::from_object(object.clone()).unwrap();
             let writes = if lock.is_written() {
@@ -222,6 +223,13 @@ fn describe(object: &ObjectRef<Sim>) -> String {
             )
         }
         Kind::Queue => queues::describe(object),
+        Kind::Buffer => {
+            let buffer = RawBuffer::from_object(object.clone()).unwrap();
+            let words: Vec<u64> = (0..buffer.len() / 8)
+                .map(|i| buffer.load(i * 8).unwrap())
+                .collect();
+            format!("buffer {words:?}")
+        }
         other => format!("{other:?}"),
     }
 }
@@ -531,6 +539,12 @@ fn queue_operations_survive_a_death_at_every_store() {
             "",
         ],
     );
+}
+
+#[test]
+fn a_process_lives_and_leaves_with_a_death_at_every_store() {
+    let tally = explore_all(life::cases());
+    assert!(tally.points > 60, "{} points", tally.points);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Locks, semaphores, events.
 
+use std::time::Duration;
+
 use super::*;
 
 #[rustfmt::skip]
@@ -35,6 +37,22 @@ pub fn cases() -> Vec<Case> {
         }),
         case("semaphore", |h| vec![RawSemaphore::create(h, 1).unwrap().object().clone()], |_, o| {
             assert!(RawSemaphore::from_object(o[0].clone()).unwrap().acquire(None).unwrap().is_ours());
+        }),
+        back("sleep at a semaphore", |h| vec![RawSemaphore::create(h, 0).unwrap().object().clone()], |_, o| {
+            let semaphore = RawSemaphore::from_object(o[0].clone()).unwrap();
+            assert!(!semaphore.acquire(Some(Duration::from_millis(9))).unwrap().is_ours());
+        }),
+        back("sleep at a bounded semaphore", |h| {
+            let semaphore = RawBoundedSemaphore::create(h, 1, OnDeath::Auto).unwrap();
+            assert!(semaphore.acquire(None).unwrap().is_ours());
+            vec![semaphore.object().clone()]
+        }, |_, o| {
+            let semaphore = RawBoundedSemaphore::from_object(o[0].clone()).unwrap();
+            assert!(!semaphore.acquire(Some(Duration::from_millis(9))).unwrap().is_ours());
+        }),
+        back("sleep at an event", |h| vec![RawEvent::create(h).unwrap().object().clone()], |_, o| {
+            let event = RawEvent::from_object(o[0].clone()).unwrap();
+            assert!(!event.wait(Some(Duration::from_millis(9))).unwrap());
         }),
         back("locked() of a list", |h| vec![list(h, &mixed(3))], |_, o| {
             let list = as_list(&o[0]);
