@@ -615,6 +615,20 @@ def test_an_overridden_process_is_used(fork):
         assert pool.map(square, [1, 2]) == [1, 4]
 
 
+def test_a_forgotten_pool_that_was_joined_leaves_the_next_one_alone(fork):
+    pool = fork.Pool(1)
+    pool.close()
+    pool.join()
+    # The first one goes when the second has its descriptors.
+    pool = fork.Pool(1)
+    gc.collect()
+    before = pool.apply(own_pid)
+    assert pool.map(own_pid, range(20), chunksize=1) == [before] * 20
+    assert [w.pid for w in pool._pool] == [before]
+    pool.close()
+    pool.join()
+
+
 def test_no_warning_and_nothing_left(fork):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

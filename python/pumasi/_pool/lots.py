@@ -79,11 +79,13 @@ class Lifeline:
     def __init__(self) -> None:
         reader, self.writer = os.pipe()
         self.reader = Connection(reader, writable=False)
+        self._open = True
         Lifeline._writers.add(self.writer)
 
     def close(self) -> None:
-        """Let go of both ends."""
-        if self.writer in Lifeline._writers:
+        """Let go of both ends, once: another pipe may have their numbers afterwards."""
+        if self._open and self.writer in Lifeline._writers:
+            self._open = False
             Lifeline._writers.discard(self.writer)
             os.close(self.writer)
             self.reader.close()
