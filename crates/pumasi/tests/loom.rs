@@ -19,7 +19,7 @@ use pumasi::heap::layout::{
 };
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Fetch;
-use pumasi::sync::{Acquired, OnDeath, RawLock, RawRwLock};
+use pumasi::sync::{Acquired, OnDeath, RawLock, RawRLock, RawRwLock};
 use pumasi::sys::sim::Sim;
 use pumasi::sys::{Host, Identity};
 use pumasi::{Heap, Result};
@@ -37,7 +37,7 @@ struct Model {
     plain: Sim,
     watched: Arc<Watched>,
     private: AtomicPtr<()>,
-    /// Whether process 9 has died.
+    /// Whether process 9 has died: to all but itself it has from the start.
     dead: AtomicBool,
     pid: u32,
     clock: AtomicU64,
@@ -49,7 +49,7 @@ impl Model {
             plain: of.sibling(pid),
             watched: Arc::clone(watched),
             private: AtomicPtr::default(),
-            dead: AtomicBool::new(true),
+            dead: AtomicBool::new(pid != 9),
             pid,
             clock: AtomicU64::new(1),
         }
@@ -318,6 +318,40 @@ fn of_two_waiters_one_takes_a_dead_owners_lock_over() {
             .collect();
         let told: u32 = threads.into_iter().map(|t| t.join().unwrap()).sum();
         assert_eq!(told, 1, "exactly one is told of the death");
+    });
+}
+
+#[test]
+fn who_takes_a_dead_owners_rlock_while_its_estate_is_settled_keeps_it() {
+    model(|| {
+        let heap = plain();
+        let lock = RawRLock::create(&heap, OnDeath::Auto).unwrap();
+        let (off, generation) = lock.object().token();
+        // The claims too: loom tries an order only where it sees two threads meet.
+        let claims: Vec<_> = (1..6)
+            .map(|slot| PARTICIPANTS + slot * PARTICIPANT_SIZE + P_CLAIM)
+            .collect();
+        let marks = [off + O_USER, off + O_THREAD, off + O_DEPTH];
+        let watched = watch(&heap, &marks, &claims);
+        // Who joins later would settle the estate on the way in.
+        let (settler, taker) = (process(&heap, &watched, 2), process(&heap, &watched, 3));
+        let dead = process(&heap, &watched, 9);
+        let theirs = ObjectRef::from_token(&dead, (off, generation)).unwrap();
+        let theirs = RawRLock::from_object(theirs).unwrap();
+        assert_eq!(theirs.acquire(None).unwrap(), Acquired::Yes);
+        std::mem::forget(theirs);
+        let settling = thread::spawn(move || settler.recover());
+        let object = ObjectRef::from_token(&taker, (off, generation)).unwrap();
+        let lock = RawRLock::from_object(object).unwrap();
+        assert!(matches!(
+            lock.acquire(None).unwrap(),
+            Acquired::Abandoned(_)
+        ));
+        assert_eq!(lock.acquire(None).unwrap(), Acquired::Yes);
+        lock.release().unwrap();
+        lock.release().unwrap();
+        settling.join().unwrap();
+        assert!(!lock.is_locked());
     });
 }
 

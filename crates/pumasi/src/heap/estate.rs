@@ -170,7 +170,7 @@ impl<H: Host> Heap<H> {
         if kind == Some(Kind::RwLock) {
             self.settle_shares(off, estate);
         } else {
-            self.settle_user(off, estate);
+            self.settle_user(local, off, estate);
         }
         match kind {
             Some(Kind::BoundedSemaphore) => self.settle_ledger(local, off, estate),
@@ -216,29 +216,29 @@ impl<H: Host> Heap<H> {
     }
 
     /// A user lock that the dead held: free, or kept, as D 8 says.
-    fn settle_user(&self, off: u64, estate: Estate) {
-        let host = self.host();
-        loop {
-            let word = host.load32(off + O_USER, Ordering::Acquire);
-            if word & OWNER != estate.token {
-                return;
-            }
+    ///
+    /// One that comes free is taken over first, as by anybody who waits for it: whoever wins has
+    /// the death to tell, and nobody else has. Thread and depth stay as they are: they mean
+    /// something to the owner alone, and the next one writes its own.
+    fn settle_user(&self, local: &Local, off: u64, estate: Estate) {
+        let (host, at) = (self.host(), off + O_USER);
+        let mut word = host.load32(at, Ordering::Acquire);
+        while word & OWNER == estate.token {
             let meta = self.get(off + O_META);
             let container = Kind::of(meta >> 56).is_some_and(Kind::is_container);
             // `locked()` of a container comes free in any case.
             let keep = !container && (estate.left || meta & (KEEP_ON_DEATH | IS_SIGNAL) != 0);
-            if !keep {
-                // Before the word comes free: the next owner must find it.
-                self.note_death(off, estate.death);
-            }
-            let to = if keep { KEPT | (word & !OWNER) } else { 0 };
-            if host.cas32(off + O_USER, word, to).is_ok() {
-                if !keep {
-                    host.store32(off + O_THREAD, 0, Ordering::Relaxed);
-                    host.store32(off + O_DEPTH, 0, Ordering::Relaxed);
-                    host.futex_wake(off + O_USER, u32::MAX >> 1);
+            let to = if keep { KEPT } else { local.token } | (word & !OWNER);
+            match host.cas32(at, word, to) {
+                Ok(_) if keep => return,
+                Ok(_) => {
+                    // Before the word comes free: the next owner must find it.
+                    self.note_death(off, estate.death);
+                    self.give(local, at);
+                    host.futex_wake(at, u32::MAX >> 1);
+                    return;
                 }
-                return;
+                Err(found) => word = found,
             }
         }
     }
