@@ -7,12 +7,25 @@ use pumasi_cli::Embedding;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+/// What a process for a task of the command line runs: this library alone, from the file named in
+/// its first argument. Importing the package as well would take three times as long.
+const TASK_PROCESS: &str = "\
+import sys
+from importlib.machinery import ExtensionFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+loader = ExtensionFileLoader('pumasi._core', sys.argv[1])
+core = module_from_spec(spec_from_loader('pumasi._core', loader))
+loader.exec_module(core)
+sys.exit(core.cli_main(['pumasi', '--task']))
+";
+
 /// Run the command line with these arguments, the program's name first; return its exit code.
 ///
 /// For a process that does nothing else: from here on its waits do not come back to Python.
 #[pyfunction]
-#[pyo3(signature = (arguments, /))]
-pub fn cli_main(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<i32> {
+#[pyo3(pass_module, signature = (arguments, /))]
+pub fn cli_main(module: &Bound<'_, PyModule>, arguments: Vec<OsString>) -> PyResult<i32> {
+    let py = module.py();
     let python: PathBuf = py.import("sys")?.getattr("executable")?.extract()?;
     let program = python.clone().into_os_string();
     let command = |rest: &[&str]| {
@@ -20,10 +33,11 @@ pub fn cli_main(py: Python<'_>, arguments: Vec<OsString>) -> PyResult<i32> {
         line.extend(rest.iter().map(OsString::from));
         line
     };
+    let library: String = module.filename()?.extract()?;
     let embedding = Embedding::in_python(
         python.clone(),
         command(&["-m", "pumasi"]),
-        command(&["-m", "pumasi", "--task"]),
+        command(&["-I", "-S", "-c", TASK_PROCESS, &library]),
     );
     pumasi::sync::wait_by_default(true);
     Ok(py.detach(|| pumasi_cli::run(arguments, embedding)))
