@@ -141,6 +141,15 @@ class BaseContext(_standard.BaseContext):
         """
         return _chosen.get_context(self.get_start_method())
 
+    def cpu_count(self) -> int:
+        """Return how many CPUs the system has, or fewer if the control group gets only their time.
+
+        A container with a quota of two CPUs has two, however many the machine has.
+        """
+        from ._pool.cpus import cpu_count
+
+        return cpu_count()
+
     def Lock(self, *, on_death: str | None = None) -> _core.Lock:  # type: ignore[override]
         """Return a lock, which recovers when its holder is killed.
 
@@ -237,6 +246,10 @@ class BaseContext(_standard.BaseContext):
         retries: int = 0,
         soft_timeout: float | None = None,
         timeout: float | None = None,
+        memory_limit: int | None = None,
+        threads: int | None = None,
+        worker_exit: Callable[[], Any] | None = None,
+        insights: bool = False,
     ) -> pool.Pool:
         """Return a pool of worker processes of this context; see `pumasi.pool.Pool`."""
         from .pool import Pool
@@ -251,6 +264,10 @@ class BaseContext(_standard.BaseContext):
             retries=retries,
             soft_timeout=soft_timeout,
             timeout=timeout,
+            memory_limit=memory_limit,
+            threads=threads,
+            worker_exit=worker_exit,
+            insights=insights,
         )
 
     def Manager(self) -> managers.SyncManager:

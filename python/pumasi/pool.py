@@ -4,6 +4,8 @@
 thread and no pipe carries them; a worker that is killed fails the one task it was at
 (`WorkerDied`), and is replaced. `ThreadPool` and everything else here are the standard library's.
 
+The file is long because one class has every method of a pool, with its arguments spelled out.
+
 >>> import pumasi
 >>> with pumasi.get_context("fork").Pool(2) as pool:
 ...     pool.map(abs, [-1, 2, -3])
@@ -12,9 +14,8 @@ thread and no pipe carries them; a worker that is killed fails the one task it w
 
 from __future__ import annotations
 
-import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from multiprocessing import pool as _standard
 from multiprocessing import util
 from multiprocessing.context import TimeoutError as TimeoutError
@@ -37,13 +38,16 @@ from multiprocessing.pool import worker as worker  # type: ignore[attr-defined]
 from typing import TYPE_CHECKING, Any
 
 from ._pool import inputs, results
-from ._pool.engine import MOST_WORKERS, Engine, Options
+from ._pool.cpus import available_cpus
+from ._pool.engine import Engine
+from ._pool.setup import current
 from ._pool.worker import MAP, MAP_CHUNK, STARMAP, STARMAP_CHUNK
+from ._pool.workers import MOST_WORKERS, Options
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Pool", "ThreadPool"]
+__all__ = ["Pool", "ThreadPool", "worker_id", "worker_state"]
 
 #: Private names of the standard library's pool which only make sense with its queues.
 _QUEUES = frozenset(
@@ -112,6 +116,12 @@ class Pool(_standard.Pool):
     has `TaskTimeout` raised in it, by SIGALRM, and may clear up; one that takes longer than
     `timeout` seconds fails with `TaskTimeout`, and its worker alone is killed and replaced. What
     these count is a task: one call, or one chunk of a map.
+
+    The tasks of one worker may have `memory_limit` bytes beyond what the worker begins with; who
+    wants more gets MemoryError, and the worker is replaced after that task. Numeric libraries get
+    `threads` threads in each worker; None shares the CPUs among the workers, unless the
+    environment (`OMP_NUM_THREADS` and its like) says otherwise. A worker that ends in order calls
+    `worker_exit()`; see `get_exit_results`. With `insights` the slowest tasks are noted.
     """
 
     _engine: Engine
@@ -133,6 +143,10 @@ class Pool(_standard.Pool):
         retries: int = 0,
         soft_timeout: float | None = None,
         timeout: float | None = None,
+        memory_limit: int | None = None,
+        threads: int | None = None,
+        worker_exit: Callable[[], Any] | None = None,
+        insights: bool = False,
     ) -> None:
         this: Any = self
         if not isinstance(this, Pool):
@@ -164,6 +178,11 @@ class Pool(_standard.Pool):
         for name, seconds in (("soft_timeout", soft_timeout), ("timeout", timeout)):
             if seconds is not None and not 0 < seconds < float("inf"):
                 raise ValueError(f"{name} must be a positive number of seconds or None")
+        for name, number in (("memory_limit", memory_limit), ("threads", threads)):
+            if number is not None and number <= 0:
+                raise ValueError(f"{name} must be a positive int or None")
+        if worker_exit is not None and not callable(worker_exit):
+            raise TypeError("worker_exit must be a callable")
         options = Options(
             initializer=initializer,
             initargs=tuple(initargs),
@@ -171,6 +190,10 @@ class Pool(_standard.Pool):
             retries=retries,
             soft_timeout=soft_timeout,
             timeout=timeout,
+            memory_limit=memory_limit,
+            threads=threads,
+            insights=insights,
+            worker_exit=worker_exit,
         )
         self._engine = Engine(self._ctx, self.Process, processes, options)
         self._pool = self._engine.pool
@@ -258,19 +281,30 @@ class Pool(_standard.Pool):
         return result
 
     def map(
-        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = None
+        self,
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = None,
+        *,
+        progress: bool | Mapping[str, Any] = False,
     ) -> Any:
-        """Call `func` for each item, in the workers, and return the list of results."""
-        return self._map(func, iterable, chunksize, MAP)
+        """Call `func` for each item, in the workers, and return the list of results.
+
+        With `progress` a bar on stderr shows how far it has come: tqdm's if that is installed, a
+        plain one otherwise. A mapping is what tqdm is called with, such as `{"desc": "primes"}`.
+        """
+        return self._map(func, iterable, chunksize, MAP, progress)
 
     def starmap(
         self,
         func: Callable[..., Any],
         iterable: Iterable[Iterable[Any]],
         chunksize: int | None = None,
+        *,
+        progress: bool | Mapping[str, Any] = False,
     ) -> Any:
         """Call `func(*item)` for each item, in the workers, and return the list of results."""
-        return self._map(func, iterable, chunksize, STARMAP)
+        return self._map(func, iterable, chunksize, STARMAP, progress)
 
     def map_async(
         self,
@@ -295,9 +329,14 @@ class Pool(_standard.Pool):
         return self._start_map(func, iterable, chunksize, STARMAP, callback, error_callback, False)
 
     def _map(
-        self, func: Callable[..., Any], iterable: Iterable[Any], chunksize: int | None, mode: int
+        self,
+        func: Callable[..., Any],
+        iterable: Iterable[Any],
+        chunksize: int | None,
+        mode: int,
+        progress: bool | Mapping[str, Any],
     ) -> Any:
-        return self._start_map(func, iterable, chunksize, mode, None, None, True).get()
+        return self._start_map(func, iterable, chunksize, mode, None, None, True, progress).get()
 
     def _start_map(
         self,
@@ -308,6 +347,7 @@ class Pool(_standard.Pool):
         callback: Callable[[Any], object] | None,
         error_callback: Callable[[BaseException], object] | None,
         waiting: bool,
+        progress: bool | Mapping[str, Any] = False,
     ) -> results.MapResult:
         self._check_running()
         raised: Exception | None = None
@@ -339,7 +379,10 @@ class Pool(_standard.Pool):
             mode = MAP_CHUNK if mode == MAP else STARMAP_CHUNK
         try:
             self._keep(callback or error_callback)
-            inputs.fill_map(self._engine, result, mode, func, items, waiting)
+            if progress is not False:
+                self._fill_and_show(result, mode, func, items, progress)
+            else:
+                inputs.fill_map(self._engine, result, mode, func, items, waiting)
             if waiting:
                 result.wait()
         except BaseException:
@@ -348,20 +391,52 @@ class Pool(_standard.Pool):
             raise
         return result
 
+    def _fill_and_show(
+        self,
+        result: results.MapResult,
+        mode: int,
+        func: Callable[..., Any],
+        items: Sequence[Any],
+        progress: bool | Mapping[str, Any],
+    ) -> None:
+        from ._pool.progress import EVERY, Shown, bar_for
+
+        bar = bar_for(progress, len(items))
+        try:
+            shown = Shown(bar, result._items_done)
+            inputs.fill_map(self._engine, result, mode, func, items, True, shown.look)
+            while not result._done:
+                result.wait(EVERY)
+                shown.look()
+            shown.look()
+        finally:
+            bar.close()
+
     def imap(
-        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = 1
+        self,
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = 1,
+        *,
+        progress: bool | Mapping[str, Any] = False,
     ) -> Any:
         """Call `func` for each item, as far ahead as there is room, and iterate over the results.
 
         The input is read lazily. `close()` and `join()` read and do all that is left of it.
+        `progress` as for `map`; the results that were taken count, and `next(timeout)` is left out.
         """
-        return self._imap(results.IMapIterator, func, iterable, chunksize)
+        return self._imap(results.IMapIterator, func, iterable, chunksize, progress)
 
     def imap_unordered(
-        self, func: Callable[[Any], Any], iterable: Iterable[Any], chunksize: int | None = 1
+        self,
+        func: Callable[[Any], Any],
+        iterable: Iterable[Any],
+        chunksize: int | None = 1,
+        *,
+        progress: bool | Mapping[str, Any] = False,
     ) -> Any:
         """Do the same, and iterate over the results in the order in which they come."""
-        return self._imap(results.IMapUnorderedIterator, func, iterable, chunksize)
+        return self._imap(results.IMapUnorderedIterator, func, iterable, chunksize, progress)
 
     def _imap(
         self,
@@ -369,6 +444,7 @@ class Pool(_standard.Pool):
         func: Callable[..., Any],
         iterable: Iterable[Any],
         chunksize: int | None,
+        progress: bool | Mapping[str, Any],
     ) -> Any:
         self._check_running()
         if chunksize is None or chunksize < 1:
@@ -381,11 +457,47 @@ class Pool(_standard.Pool):
         at_once = inputs.reads_at_once(iterable)
         result.feed = inputs.Feed(self._engine, result, mode, func, chunks, at_once)
         self._keep()
-        return result if chunksize == 1 else results.flattened(result)
+        found = result if chunksize == 1 else results.flattened(result)
+        if progress is False:
+            return found
+        from ._pool.progress import bar_for, each
+
+        total = len(iterable) if isinstance(iterable, Sized) else None
+        return each(found, bar_for(progress, total))
 
     def _keep(self, callbacks: object = None) -> None:
-        if callbacks or self._maxtasksperchild or self._engine.options.timeout is not None:
+        options = self._engine.options
+        if callbacks or options.max_tasks or options.timeout or options.memory_limit:
             self._engine.keep()
+
+    # ---- looking on and changing -----------------------------------------------------------
+
+    def resize(self, processes: int) -> None:
+        """Go on with another number of workers; those which are too many end after their task."""
+        self._check_running()
+        if not 1 <= processes <= MOST_WORKERS:
+            raise ValueError(f"Number of processes must be from 1 to {MOST_WORKERS}")
+        self._processes = processes
+        self._engine.resize(processes)
+
+    def insights(self) -> dict[str, Any]:
+        """Return what the workers have been doing; times in seconds.
+
+        `workers` has for each its `id`, `pid`, `state` ("starting", "working" or "waiting"), how
+        many `tasks` it has finished, and how long it was `starting`, `working` and `waiting`;
+        `ended` has the sums of those which have ended. `finished` and `outstanding` count the
+        pool's tasks, where a chunk of a map is one. `slowest` are those which took longest, as
+        (seconds, text), if the pool was made with `insights=True`.
+        """
+        return self._engine.insights()
+
+    def get_exit_results(self) -> list[Any]:
+        """Return what the `worker_exit` of the workers that have ended so far has returned.
+
+        All of them are there after `close()` and `join()`; of workers that were killed, and after
+        `terminate()`, there is none. Raises what such a function has raised.
+        """
+        return self._engine.exit_results()
 
     # ---- the end ---------------------------------------------------------------------------
 
@@ -416,6 +528,17 @@ class Pool(_standard.Pool):
         return self
 
 
-def available_cpus() -> int:
-    """Return how many CPUs this process may use, as far as its affinity says."""
-    return len(os.sched_getaffinity(0)) or 1
+def worker_id() -> int:
+    """Return the number of the worker that this task runs in: 0, 1, and so on.
+
+    A worker which takes another's place takes its number. Raises RuntimeError elsewhere.
+    """
+    return current().id
+
+
+def worker_state() -> dict[Any, Any]:
+    """Return a dict of this worker's own, which lasts as long as the worker.
+
+    For what the initializer or a task has made and later tasks can use: connections, models.
+    """
+    return current().state

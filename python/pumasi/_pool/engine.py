@@ -1,4 +1,4 @@
-"""The owner's side of a pool: batches of tasks, workers, and collecting results.
+"""The owner's side of a pool: batches of tasks, and collecting results.
 
 There is no thread that carries anything. Tasks are in the heap when `submit` returns; whoever
 waits for a result *leads*: it collects the results of everybody, looks after the workers, and
@@ -15,21 +15,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing import util
 from multiprocessing.pool import CLOSE, RUN, TERMINATE
 from typing import Any
 
-from .. import _core
-from ..exceptions import TaskTimeout, WorkerDied
 from . import deaths
-from .lots import Lifeline, Lot
+from .lots import Lot
 from .results import ApplyResult, cancelled, deadline_of
-from .setup import Setup
-from .worker import APPLY, APPLY_ANY, STARMAP, kept, work
+from .worker import APPLY, APPLY_ANY, STARMAP, kept
+from .workers import Options, Workers
 
-#: Workers of a pool at a time; a row of 64 bytes each.
-MOST_WORKERS = 1000
 #: Seconds between two looks at the workers, and the longest sleep of a leader.
 _SLICE = 0.05
 #: Seconds a terminated worker may take to end before it is killed.
@@ -38,196 +33,22 @@ _PATIENCE = 5.0
 _LARGEST = 254
 
 
-@dataclass(frozen=True)
-class Options:
-    """How a pool was asked to be."""
-
-    initializer: Callable[..., object] | None = None
-    initargs: tuple[Any, ...] = ()
-    max_tasks: int | None = None
-    #: How often a task whose worker died is tried again.
-    retries: int = 0
-    #: Seconds after which a task is interrupted.
-    soft_timeout: float | None = None
-    #: Seconds after which a task's worker is killed.
-    timeout: float | None = None
-
-
-class Engine:
+class Engine(Workers):
     """What a pool works with; it does not refer to the pool, so that a forgotten pool ends."""
 
     def __init__(
         self, ctx: Any, new_process: Callable[..., Any], processes: int, options: Options
     ) -> None:
-        self.ctx = ctx
-        self.new_process = new_process
-        self.processes = processes
-        self.options = options
+        super().__init__(ctx, new_process, processes, options)
         self.pid = os.getpid()
-        self.state = RUN
-        self.cache: dict[int, Any] = {}
-        self.pool: list[Any] = []
-        self.numbers: dict[Any, int] = {}
-        self.lots: list[Lot] = []
-        self.lock = threading.RLock()
         self.leading = threading.RLock()
         self.changed = threading.Condition()
         self.followers = 0
         self.keeper: threading.Thread | None = None
         self.keeping = False
         self.inputs: list[Any] = []
-        self.lifeline = Lifeline()
-        self.board = _core.Board(MOST_WORKERS + 24)
         self._next_lot = 0
-        self._next_worker = 0
         self._looked = 0.0
-        self._failed_starts = 0
-        self._memory = deaths.MemoryWatch()
-        self._draining = False
-
-    # ---- workers ---------------------------------------------------------------------------
-
-    def repopulate(self) -> None:
-        """Start as many workers as are missing."""
-        with self.lock:
-            while len(self.pool) < self.processes:
-                self._start_worker()
-
-    def _start_worker(self) -> None:
-        taken = {number % self.board.rows for number in self.numbers.values()}
-        while self._next_worker % self.board.rows in taken:
-            self._next_worker += 1
-        number = self._next_worker
-        self._next_worker = (number + 1) & 0x7FFFFFFF
-        self.board.reset(number)
-        options = self.options
-        worker = self.new_process(
-            self.ctx,
-            target=work,
-            args=(
-                self.board,
-                number,
-                self.lifeline.reader,
-                options.initializer,
-                options.initargs,
-                options.max_tasks,
-                Setup(options.soft_timeout),
-            ),
-        )
-        worker.name = worker.name.replace("Process", "PoolWorker")
-        worker.daemon = True
-        worker.start()
-        self.pool.append(worker)
-        self.numbers[worker] = number
-        util.debug("added worker")
-
-    def _reap(self, completed: list[Any]) -> None:
-        """Take note of workers which have ended, and start others in their place."""
-        ended = []
-        for worker in list(self.pool):
-            exitcode, peak = deaths.ask(worker)
-            if exitcode is not None:
-                ended.append((worker, exitcode, peak))
-        for worker, exitcode, peak in ended:
-            number = self.numbers.pop(worker)
-            self.pool.remove(worker)
-            deaths.bury(worker)
-            if self.board.look(number)[0] == 0:
-                self._failed_starts += 1
-            else:
-                self._failed_starts = 0
-            if exitcode != 0:
-                # What it had of the heap comes back now, rather than when somebody misses it.
-                _core.heap.recover()
-            self._bury(worker.pid, number, exitcode, peak, completed)
-        if ended and self.state != TERMINATE and not self._draining:
-            if self._failed_starts > 2 * max(self.processes, 2):
-                self._give_up(completed)
-            elif self.cache or self.state == RUN:
-                self.repopulate()
-
-    def _bury(
-        self, pid: int, number: int, exitcode: int, peak: int | None, completed: list[Any]
-    ) -> None:
-        out_of_memory = exitcode == -9 and self._memory.likely(peak)
-        for lot in list(self.lots):
-            for index in lot.raw.orphaned(number):
-                lot.outstanding -= 1
-                result = lot.result_of(index)
-                if self._try_again(lot, index, result):
-                    continue
-                what = result._describe(lot.base + index)
-                error = WorkerDied(what, pid, exitcode, peak, out_of_memory)
-                if result._fail(lot.base + index, error):
-                    completed.append(result)
-        self._collect(completed)
-
-    def _try_again(self, lot: Lot, index: int, result: Any) -> bool:
-        """Add a task whose worker died anew, if it may be tried again."""
-        if lot.tries >= self.options.retries or self.state == TERMINATE:
-            return False
-        task = lot.tasks[index]
-        try:
-            again = self.new_lot(1, lot.mode, lot.function)
-            again.open = False
-            again.raw.add([task])
-        except Exception:
-            # For want of memory, say; the death is what the caller should hear of.
-            return False
-        again.tries = lot.tries + 1
-        again.tasks.append(task)
-        again.base, again.result = lot.base + index, result
-        if lot.result is None:
-            # A single call counts from 0 in its own result, and is cancelled by its place.
-            again.base = 0
-        if result._where is not None:
-            result._where = (again, 0)
-        elif hasattr(result, "_lots"):
-            result._lots.append(again)
-        again.outstanding = 1
-        self.board.ring(1)
-        return True
-
-    def _stop_the_late(self, completed: list[Any]) -> None:
-        """Kill the workers whose task takes too long, and fail those tasks."""
-        limit = self.options.timeout
-        if limit is None:
-            return
-        now = self.board.now
-        for worker, number in list(self.numbers.items()):
-            _, task, since, *_ = self.board.look(number)
-            if task == 0 or (now - since) / 1e9 < limit:
-                continue
-            place, index = divmod(task - 1, 1 << 32)
-            # First, so that it takes no other task between this and its end.
-            self.board.dismiss(number)
-            for lot in self.lots:
-                if lot.number == place and lot.raw.give_up(index, number):
-                    lot.outstanding -= 1
-                    result = lot.result_of(index)
-                    what = result._describe(lot.base + index)
-                    error = TaskTimeout(f"{what} took longer than {limit} s")
-                    if result._fail(lot.base + index, error):
-                        completed.append(result)
-                    worker.kill()
-        self._retire()
-
-    def _give_up(self, completed: list[Any]) -> None:
-        """Fail everything: no worker comes up."""
-        self._failed_starts = 0
-        for lot in list(self.lots):
-            for index in range(lot.raw.count):
-                if lot.raw.cancel(index):
-                    lot.outstanding -= 1
-                    result = lot.result_of(index)
-                    error = WorkerDied(
-                        f"nothing yet: the pool's workers end while they start, so that "
-                        f"{result._describe(lot.base + index)} was not begun; "
-                        "their own tracebacks say why"
-                    )
-                    if result._fail(lot.base + index, error):
-                        completed.append(result)
-        self._retire()
 
     # ---- tasks -----------------------------------------------------------------------------
 

@@ -20,8 +20,9 @@ from multiprocessing import util
 from typing import Any
 
 from ..exceptions import TaskCancelled, WorkerDied
-from ..pool import Pool, available_cpus
+from ..pool import Pool
 from . import results
+from .cpus import available_cpus
 
 
 class BrokenWorker(WorkerDied, BrokenProcessPool):

@@ -102,8 +102,12 @@ def fill_map(
     function: Any,
     items: Sequence[Any],
     waiting: bool,
+    look: Callable[[], None] | None = None,
 ) -> None:
-    """Add the tasks of a map; if its caller waits for it anyway, not all at a time."""
+    """Add the tasks of a map; if its caller waits for it anyway, not all at a time.
+
+    `look` is called now and then.
+    """
     size = result._chunksize
     total = -(-len(items) // size)
     values = result._value if size == 1 else None
@@ -117,6 +121,8 @@ def fill_map(
         else:
             tasks = [tuple(items[at * size : (at + 1) * size]) for at in range(first, last)]
         filler.add(tasks, total - first, values)
+        if look is not None:
+            look()
         first = last
         group = min(2 * group, _GROUP, max(1, _IN_FLIGHT // 4 // max(filler.each, 1)))
         most = max(_IN_FLIGHT // max(filler.each, 1), 2 * engine.processes)

@@ -215,6 +215,7 @@ class MapResult(ApplyResult, _standard.MapResult):  # type: ignore[type-arg]
         super().__init__(pool, engine, callback, error_callback, call)
         self._success = True
         self._value = [None] * length
+        self._length = length
         self._chunksize = chunksize
         self._lots: list[Lot] = []
         if chunksize <= 0:
@@ -226,6 +227,10 @@ class MapResult(ApplyResult, _standard.MapResult):  # type: ignore[type-arg]
 
     def _missing(self) -> int:
         return self._number_left
+
+    def _items_done(self) -> int:
+        """How many items are done with, but for a last chunk that is shorter."""
+        return max(0, self._length - self._number_left * self._chunksize)
 
     def _deliver(self, lot: Lot, count: int, others: list[Finished]) -> bool:
         self._number_left -= count

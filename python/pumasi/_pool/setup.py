@@ -6,29 +6,78 @@ place; a pool that asks for nothing pays for nothing.
 
 from __future__ import annotations
 
+import resource
 import signal
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .. import _core
 from ..exceptions import TaskTimeout
+from . import threads
 
 #: Does a task: its mode, its function, its arguments.
 Call = Callable[[int, Any, Any], Any]
+#: A task that took long: seconds, and what it was.
+Slow = tuple[float, str]
+
+#: How many of the slowest tasks are kept.
+SLOWEST = 5
 
 
 @dataclass(frozen=True)
 class Setup:
     """How a worker was asked to be."""
 
+    #: From 0 on; a worker which takes another's place takes its id.
+    id: int = 0
+    #: Threads that numeric libraries may have, or None to leave them alone.
+    threads: int | None = None
+    #: Whether `threads` was asked for, so that it goes before what the environment says.
+    threads_asked: bool = False
     #: Seconds after which a task is interrupted.
     soft_timeout: float | None = None
+    #: Bytes that tasks may have beyond what the worker begins with.
+    memory_limit: int | None = None
+    #: Where the slowest tasks of each worker are noted, by its number; None when nobody asks.
+    slowest: Any = None
+    #: What is called at the end, and where its results go.
+    worker_exit: Callable[[], Any] | None = None
+    exits: Any = None
 
-    def around(self, call: Call) -> Call:
+    def begin(self) -> None:
+        """Take effect, before the initializer is called."""
+        global _current
+        _current = _Current(self.id, {})
+        if self.threads is not None:
+            threads.limit(self.threads, self.threads_asked)
+
+    def around(self, call: Call, board: _core.Board, number: int) -> Call:
         """Return what does a task as this worker was asked to."""
         if self.soft_timeout is not None:
             call = interrupted(call, self.soft_timeout)
+        if self.memory_limit is not None:
+            call = bounded(call, self.memory_limit, lambda: board.dismiss(number))
+        if self.slowest is not None:
+            call = noted(call, self.slowest, number)
         return call
+
+
+@dataclass(frozen=True)
+class _Current:
+    id: int
+    state: dict[Any, Any]
+
+
+_current: _Current | None = None
+
+
+def current() -> _Current:
+    """Return what this process is as a worker."""
+    if _current is None:
+        raise RuntimeError("this process is no worker of a pool")
+    return _current
 
 
 def interrupted(call: Call, seconds: float) -> Call:
@@ -51,4 +100,61 @@ def interrupted(call: Call, seconds: float) -> Call:
             signal.setitimer(signal.ITIMER_REAL, 0)
 
     signal.signal(signal.SIGALRM, late)
+    return do
+
+
+def bounded(call: Call, most: int, leave: Callable[[], None]) -> Call:
+    """Let tasks have so many bytes beyond what there is now.
+
+    A task that wants more ends this worker after its own end, for who knows what it has kept.
+    """
+    before, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    allowed = _own_memory() + most
+    if before != resource.RLIM_INFINITY:
+        allowed = min(allowed, before)
+    resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
+
+    def do(mode: int, function: Any, arguments: Any) -> Any:
+        try:
+            return call(mode, function, arguments)
+        except MemoryError as error:
+            # What tells of it needs some, too.
+            resource.setrlimit(resource.RLIMIT_DATA, (before, hard))
+            leave()
+            raise MemoryError(
+                f"the task wanted more than the {most} bytes that its pool allows"
+            ) from error
+
+    return do
+
+
+def _own_memory() -> int:
+    """Return how many bytes `RLIMIT_DATA` counts by now."""
+    with open("/proc/self/status") as status:
+        for line in status:
+            if line.startswith("VmData:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+def noted(call: Call, slowest: Any, number: int) -> Call:
+    """Note the tasks that took longest."""
+    from .results import name_of, shorten
+
+    top: list[Slow] = []
+
+    def do(mode: int, function: Any, arguments: Any) -> Any:
+        began = time.perf_counter()
+        try:
+            return call(mode, function, arguments)
+        finally:
+            took = time.perf_counter() - began
+            if len(top) < SLOWEST or took > top[-1][0]:
+                if function is None and isinstance(arguments, tuple):
+                    function, *arguments = arguments
+                top.append((took, f"{name_of(function)}: {shorten(arguments)}"))
+                top.sort(reverse=True)
+                del top[SLOWEST:]
+                slowest[number] = tuple(top)
+
     return do

@@ -114,10 +114,26 @@ def work(
     die_with_owner(lifeline)
     signal.signal(signal.SIGINT, _ignore)
     process.current_process()._config["pumasi_nests"] = True  # type: ignore[attr-defined]
+    setup.begin()
     if initializer is not None:
         initializer(*initargs)
-    done = _work(_core.Worker(board, number), max_tasks, setup.around(call))
+    done = _work(_core.Worker(board, number), max_tasks, setup.around(call, board, number))
+    if setup.worker_exit is not None:
+        _exit_function(setup)
     util.debug("worker exiting after %d tasks", done)
+
+
+def _exit_function(setup: Setup) -> None:
+    """Call the function for a worker's end, and send what it returns."""
+    assert setup.worker_exit is not None
+    try:
+        outcome: Any = (True, setup.worker_exit())
+    except Exception as error:
+        outcome = (False, describe(error))
+    try:
+        setup.exits.put(outcome)
+    except Exception as refusal:
+        setup.exits.put((False, describe(MaybeEncodingError(refusal, outcome[1]))))
 
 
 def _work(worker: _core.Worker, max_tasks: int | None, do: Call) -> int:
