@@ -60,3 +60,32 @@ def test_cancel_and_shutdown(executor):
     assert all(f.done() for f in blockers + waiting)
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(increment, 1)
+
+
+def wait_beside(path):
+    open(path, "w").close()
+    time.sleep(1000)
+
+
+@pytest.mark.parametrize("kill", [False, True])
+def test_ending_the_workers(tmp_path, kill):
+    executor = mp.ProcessPoolExecutor(1, mp.get_context("fork"))
+    path = str(tmp_path / "began")
+    running = executor.submit(wait_beside, path)
+    waiting = executor.submit(increment, 1)
+    end = time.monotonic() + 60
+    while not os.path.exists(path):
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    [worker] = executor._processes.values()
+    (executor.kill_workers if kill else executor.terminate_workers)()
+    worker.join(60)
+    assert worker.exitcode == -(signal.SIGKILL if kill else signal.SIGTERM)
+    assert waiting.cancelled()
+    with pytest.raises(BrokenProcessPool, match="ended during this call"):
+        running.result(60)
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        executor.submit(increment, 1)
+    # Once more, and where nothing was started, it does nothing.
+    executor.terminate_workers()
+    mp.ProcessPoolExecutor(1).kill_workers()

@@ -37,21 +37,178 @@ def test_the_common_types_need_no_server(manager: Any) -> None:
     for name in ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Event", "Condition"):
         getattr(manager, name)()
     manager.Barrier(2)
+    manager.Queue()
+    manager.JoinableQueue(3)
+    manager.set([1])
     assert helpers.children() == before
 
 
 def test_other_types_start_one(manager: Any) -> None:
-    items = manager.list()
-    shared = manager.Queue()
-    assert helpers.children()
-    shared.put(items)
-    shared.get().append("through the server")
-    assert items == items
-    assert items[:] == ["through the server"]
-    with pytest.raises(queue.Empty):
-        shared.get_nowait()
+    items, shared = manager.list(), manager.Queue()
     barrier = manager.Barrier(1, pass_by)
+    assert helpers.children()
     assert barrier.wait() == 0
+    # What was made before stays where it is.
+    shared.put(items)
+    shared.get().append("through the queue")
+    assert items == items
+    assert items[:] == ["through the queue"]
+
+
+def take_all(shared: Any, taken: Any) -> None:
+    while (item := shared.get()) is not None:
+        taken.append(item)
+        shared.task_done()
+    shared.task_done()
+
+
+@pytest.mark.parametrize("make", ["Queue", "JoinableQueue"])
+def test_queues_without_a_server(ctx: Any, make: str) -> None:
+    before = helpers.children()
+    with ctx.Manager() as manager:
+        shared, taken = getattr(manager, make)(2), manager.list()
+        assert helpers.children() == before
+        child = ctx.Process(target=take_all, args=(shared, taken))
+        child.start()
+        for i in range(20):
+            shared.put(i, timeout=60)
+        shared.join()
+        assert taken[:] == list(range(20))
+        shared.put(None)
+        child.join(60)
+        assert child.exitcode == 0
+        shared.join()
+        assert (shared.qsize(), shared.empty(), shared.full()) == (0, True, False)
+        with pytest.raises(ValueError, match="task_done"):
+            shared.task_done()
+        with pytest.raises(queue.Empty):
+            shared.get_nowait()
+        with pytest.raises(queue.Empty):
+            shared.get(timeout=0.01)
+        shared.put(1)
+        shared.put_nowait(2)
+        with pytest.raises(queue.Full):
+            shared.put_nowait(3)
+        with pytest.raises(queue.Full):
+            shared.put(3, True, 0.01)
+        assert shared.full()
+        for call in (shared.get, shared.put):
+            with pytest.raises(ValueError, match="non-negative"):
+                call(*([1] if call == shared.put else []), timeout=-1)
+        assert repr(shared).startswith(f"<AutoProxy[{make}] object, typeid '{make}' at ")
+        assert shared._callmethod("get") == 1
+        with pytest.raises(AttributeError, match="not in exposed"):
+            shared._callmethod("mutex")
+    with pytest.raises(Exception, match="manager"):
+        shared.get()
+    assert helpers.children() == before
+
+
+@pytest.mark.skipif(not hasattr(queue.Queue, "shutdown"), reason="new in Python 3.13")
+def test_a_queue_that_is_shut_down(manager: Any) -> None:
+    shut_down: Any = queue.ShutDown  # type: ignore[attr-defined,unused-ignore]
+    shared, other = manager.Queue(), manager.Queue()
+    ended: list[str] = []
+
+    def wait() -> None:
+        with pytest.raises(shut_down):
+            other.get()
+        ended.append("told")
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    for made, immediate, left in ((shared, False, [1, 2]), (other, True, [])):
+        if made is shared:
+            made.put(1)
+            made.put(2)
+        made.shutdown(immediate)
+        with pytest.raises(shut_down):
+            made.put(3)
+        assert [made.get() for _ in left] == left
+        with pytest.raises(shut_down):
+            made.get()
+    waiting.join(60)
+    assert ended == ["told"]
+    third = manager.Queue()
+    third.put(1)
+    third.shutdown(True)
+    third.join()
+    with pytest.raises(shut_down):
+        third.get(timeout=60)
+
+
+def put_into(shared: Any) -> None:
+    shared |= {4, (5, 6)}
+    shared.add("child")
+
+
+@pytest.mark.parametrize("served", [False, True])
+def test_sets(ctx: Any, served: bool) -> None:
+    manager = managers.SyncManager(ctx=ctx)
+    manager.start(*((pass_by,) if served else ()))
+    with manager:
+        shared, other = manager.set([1, 2, 3]), manager.set({3, 9})
+        assert isinstance(shared, managers.SetProxy)
+        child = ctx.Process(target=put_into, args=(shared,))
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0
+        assert shared.copy() == {1, 2, 3, 4, (5, 6), "child"} == set(shared)
+        assert len(shared) == 6
+        assert 4 in shared
+        shared.discard("child")
+        shared.remove((5, 6))
+        assert shared | {7} == {1, 2, 3, 4, 7} == {7} | shared
+        assert shared & {1, 9} == {1}
+        assert shared - {1} == {2, 3, 4}
+        assert {1, 8} - shared == {8}
+        assert shared ^ {1, 8} == {2, 3, 4, 8}
+        assert shared.union([5], [6]) == {1, 2, 3, 4, 5, 6}
+        assert shared.issuperset({1, 2})
+        assert shared >= {1}
+        assert not shared < {1}
+        before = shared
+        shared &= {1, 2, 3}
+        shared -= {1}
+        shared ^= {2, 8}
+        assert shared is before
+        assert shared.copy() == {3, 8}
+        shared.update([5])
+        assert shared.isdisjoint({1})
+        with pytest.raises(KeyError):
+            shared.remove(77)
+        assert shared.pop() in (3, 5, 8)
+        shared.clear()
+        assert not len(shared)
+        assert str(other) in ("{9, 3}", "{3, 9}")
+        assert repr(shared).startswith("<SetProxy object, typeid 'set' at ")
+        assert shared != other
+    with pytest.raises(Exception):  # noqa: B017
+        len(shared)
+
+
+def test_sets_of_one_manager_combine(manager: Any) -> None:
+    one, two = manager.set([1, 2]), manager.set([2, 3])
+    assert one | two == {1, 2, 3}
+    one |= two
+    assert one.copy() == {1, 2, 3}
+    with pytest.raises(TypeError):
+        one |= 3
+
+
+def test_dicts_combine(manager: Any) -> None:
+    one, two = manager.dict(a=1), manager.dict(b=2)
+    assert one | {"b": 3} == {"a": 1, "b": 3}
+    assert {"b": 3} | one == {"a": 1, "b": 3}
+    assert one | two == {"a": 1, "b": 2}
+    before = one
+    one |= two
+    one |= [("c", 3)]
+    assert one is before
+    assert one.copy() == {"a": 1, "b": 2, "c": 3}
+    assert one.fromkeys(["x"], 1) == {"x": 1}
+    with pytest.raises(TypeError):
+        one | 3
 
 
 def pass_by() -> None:

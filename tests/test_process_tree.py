@@ -417,3 +417,26 @@ except MemoryError:
     assert in_python(program, PUMASI_HEAP=None, PUMASI_HEAP_LIMIT="8M") == (
         "True True\nTrue 8388608 True\ntoo large\n"
     )
+
+
+def wait_to_be_interrupted(ready: Any, told: Any) -> None:
+    try:
+        ready.set()
+        time.sleep(1000)
+    except KeyboardInterrupt:
+        told.append("interrupted")
+
+
+def test_a_process_can_be_interrupted(ctx: Any) -> None:
+    ready, told = ctx.Event(), List()
+    child = ctx.Process(target=wait_to_be_interrupted, args=(ready, told))
+    child.start()
+    assert ready.wait(60)
+    child.interrupt()
+    child.join(60)
+    assert (child.exitcode, told) == (0, ["interrupted"])
+    # It has ended: nothing happens.
+    child.interrupt()
+    child.close()
+    with pytest.raises(ValueError, match="closed"):
+        child.interrupt()

@@ -22,6 +22,7 @@ from multiprocessing.context import (
     set_spawning_popen,
 )
 from multiprocessing.process import BaseProcess, current_process
+from signal import SIGINT as _SIGINT
 
 from . import _core, _lifecycle
 
@@ -81,6 +82,14 @@ class _LeavesInOrder(BaseProcess):
         popen = self._popen  # type: ignore[attr-defined]
         if getattr(popen, "method", None) == "fork":
             _core.heap.forked(popen.pid)
+
+    def interrupt(self) -> None:
+        """Send SIGINT: in the process KeyboardInterrupt is raised, unless it handles the signal.
+
+        As in Python 3.14; nothing happens where the process has ended.
+        """
+        self._check_closed()  # type: ignore[attr-defined]
+        self._popen._send_signal(_SIGINT)  # type: ignore[attr-defined]
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the process has ended, or at most `timeout` seconds."""

@@ -6,7 +6,7 @@ The file is long because each proxy spells out the methods of the standard libra
 library's do, to the letter: what is stored in them is a copy, a nested plain list comes back as
 another copy, `==` compares identity, `str` shows the value. (`pumasi.List` and `pumasi.Dict` are
 the ones which turn nested plain containers into shared ones.) Types which need a thread of
-control of their own (queues, pools, barriers with an action) start the standard library's server
+control of their own (pools, barriers with an action) start the standard library's server
 when the first of them is asked for.
 
 The standard library's server serves everything as soon as something asks for a server: an address,
@@ -47,6 +47,15 @@ from multiprocessing.util import Finalize
 from typing import Any, ClassVar
 
 from . import _core
+from ._proxies import (
+    HeapJoinableQueueProxy,
+    HeapProxy,
+    HeapQueueProxy,
+    HeapSetProxy,
+    SetProxy,
+    WithSets,
+    WrappingProxy,
+)
 
 __all__ = [
     "AcquirerProxy",
@@ -68,6 +77,7 @@ __all__ = [
     "RebuildProxy",
     "RemoteError",
     "Server",
+    "SetProxy",
     "SharedMemoryManager",
     "State",
     "SyncManager",
@@ -80,7 +90,7 @@ __all__ = [
 _List = list
 
 
-class SyncManager(_standard.SyncManager):
+class SyncManager(WithSets):
     """A manager of shared objects, which runs a server process only for the types that need one.
 
     The objects made before any server stay usable until `shutdown()` or the end of the `with`
@@ -88,7 +98,7 @@ class SyncManager(_standard.SyncManager):
     """
 
     #: The types that come with the class; what a program registers besides needs the server.
-    _builtin: ClassVar[Any] = dict(_standard.SyncManager._registry)  # type: ignore[attr-defined]
+    _builtin: ClassVar[Any] = dict(WithSets._registry)  # type: ignore[attr-defined]
 
     _gate: "_core.Gate | None" = None
     _process: Any = None
@@ -174,6 +184,27 @@ class SyncManager(_standard.SyncManager):
         if gate is None:
             return super().dict(*args, **kwds)
         return _HeapDictProxy(gate, *args, **kwds)._made_by(self)
+
+    def set(self, *args: Any) -> Any:
+        """Make a shared set, which holds copies of what is stored in it."""
+        gate = self._enter()
+        if gate is None:
+            return super().set(*args)  # type: ignore[misc]
+        return HeapSetProxy(gate, _core.Set(*args))._made_by(self)
+
+    def Queue(self, maxsize: int = 0) -> Any:
+        """Make a shared queue of at most `maxsize` items; 0 is any number."""
+        gate = self._enter()
+        if gate is None:
+            return super().Queue(maxsize)
+        return HeapQueueProxy.made(gate, maxsize)._made_by(self)
+
+    def JoinableQueue(self, maxsize: int = 0) -> Any:
+        """Make the same."""
+        gate = self._enter()
+        if gate is None:
+            return super().JoinableQueue(maxsize)
+        return HeapJoinableQueueProxy.made(gate, maxsize)._made_by(self)
 
     def Value(self, typecode: Any, value: Any, lock: Any = True) -> Any:
         """Make a shared box for one value of any type; `typecode` is only remembered."""
@@ -264,55 +295,7 @@ def _shut_down(gate: _core.Gate, state: Any, servers: _List[Callable[[], object]
 # a server, and overrides every one of them.
 
 
-class _HeapProxy:
-    """What all proxies of heap objects share: the parts of `BaseProxy` which programs use."""
-
-    _typeid: ClassVar[str]
-    _exposed_: Any
-    _manager: Any = None
-
-    def __init__(self, *args: Any, **kwds: Any) -> None:
-        # Nothing that `BaseProxy` prepares is needed: there is no server to connect to.
-        pass
-
-    def _made_by(self, manager: SyncManager) -> Any:
-        # Keeps the manager alive as long as its objects are used here, as the standard one does.
-        object.__setattr__(self, "_manager", manager)
-        return self
-
-    def _number(self) -> int:
-        raise NotImplementedError
-
-    @property
-    def _id(self) -> str:
-        return f"{self._number():x}"
-
-    @property
-    def _token(self) -> Token:
-        return Token(self._typeid, None, self._id)
-
-    def _plain(self) -> Any:
-        """Return a plain copy of the referent."""
-        raise NotImplementedError
-
-    def _callmethod(self, methodname: str, args: Any = (), kwds: Any = {}) -> Any:  # noqa: B006
-        """Call a method of the referent by name and return its result."""
-        if methodname == "#GETVALUE":
-            return self._plain()
-        if methodname in ("__repr__", "__str__"):
-            return repr(self._plain())
-        if methodname not in self._exposed_:
-            raise AttributeError(
-                f"method {methodname!r} of {self._typeid!r} object is not in "
-                f"exposed={self._exposed_!r}"
-            )
-        return getattr(self, methodname)(*args, **kwds)
-
-    def _close(self) -> None:
-        """Do nothing: dropping the proxy gives the object back."""
-
-
-class _HeapListProxy(_HeapProxy, _core.ManagedList, ListProxy):  # type: ignore[misc,type-arg]
+class _HeapListProxy(HeapProxy, _core.ManagedList, ListProxy):  # type: ignore[misc,type-arg]
     _typeid = "list"
 
     def __reduce__(self) -> Any:
@@ -325,7 +308,7 @@ class _HeapListProxy(_HeapProxy, _core.ManagedList, ListProxy):  # type: ignore[
         return self[:]
 
 
-class _HeapDictProxy(_HeapProxy, _core.ManagedDict, DictProxy):  # type: ignore[type-arg]
+class _HeapDictProxy(HeapProxy, _core.ManagedDict, DictProxy):  # type: ignore[type-arg]
     _typeid = "dict"
 
     def __reduce__(self) -> Any:
@@ -337,35 +320,32 @@ class _HeapDictProxy(_HeapProxy, _core.ManagedDict, DictProxy):  # type: ignore[
     def _plain(self) -> Any:
         return self.copy()
 
+    # As DictProxy has them since Python 3.14.
 
-class _WrappingProxy(_HeapProxy):
-    """A proxy which holds the native object, for types whose interface differs from it."""
+    def __or__(self, other: Any) -> Any:
+        return self._plain() | _unwrapped(other) if _is_dict(other) else NotImplemented
 
-    _gate: _core.Gate
-    _held: Any
+    def __ror__(self, other: Any) -> Any:
+        return _unwrapped(other) | self._plain() if _is_dict(other) else NotImplemented
 
-    def __init__(self, gate: _core.Gate, held: Any) -> None:
-        object.__setattr__(self, "_gate", gate)
-        object.__setattr__(self, "_held", held)
+    def __ior__(self, other: Any) -> Any:
+        self.update(_unwrapped(other))
+        return self
 
-    def __reduce__(self) -> Any:
-        return _rebuild, (self._typeid, self._gate, _core.Reference(self._held))
-
-    def _number(self) -> int:
-        return _core.Reference(self._held).number
-
-    def _plain(self) -> Any:
-        self._gate.check()
-        return self._held
-
-    def __str__(self) -> str:
-        try:
-            return repr(self._plain())
-        except Exception:
-            return repr(self)[:-1] + "; '__str__()' failed>"
+    def fromkeys(self, iterable: Iterable[Any], value: Any = None, /) -> Any:
+        """Return a plain dict with these keys, all of one value."""
+        return dict.fromkeys(iterable, value)
 
 
-class _HeapValueProxy(_WrappingProxy, ValueProxy):  # type: ignore[type-arg]
+def _is_dict(other: object) -> bool:
+    return isinstance(other, dict | _HeapDictProxy)
+
+
+def _unwrapped(other: Any) -> Any:
+    return other._plain() if isinstance(other, _HeapDictProxy) else other
+
+
+class _HeapValueProxy(WrappingProxy, ValueProxy):  # type: ignore[type-arg]
     _typeid = "Value"
 
     def get(self) -> Any:
@@ -382,7 +362,7 @@ class _HeapValueProxy(_WrappingProxy, ValueProxy):  # type: ignore[type-arg]
         return _standard.Value(*self._held)  # type: ignore[attr-defined]
 
 
-class _HeapArrayProxy(_WrappingProxy, ArrayProxy):  # type: ignore[misc]
+class _HeapArrayProxy(WrappingProxy, ArrayProxy):  # type: ignore[misc]
     _typeid = "Array"
     _typecode: str
 
@@ -425,7 +405,7 @@ class _HeapArrayProxy(_WrappingProxy, ArrayProxy):  # type: ignore[misc]
             raise IndexError("array assignment index out of range") from None
 
 
-class _HeapNamespaceProxy(_WrappingProxy, NamespaceProxy):  # type: ignore[misc]
+class _HeapNamespaceProxy(WrappingProxy, NamespaceProxy):  # type: ignore[misc]
     _typeid = "Namespace"
 
     def __getattr__(self, key: str) -> Any:
@@ -460,7 +440,7 @@ class _HeapNamespaceProxy(_WrappingProxy, NamespaceProxy):  # type: ignore[misc]
         return super()._callmethod(methodname, args, kwds)
 
 
-class _HeapAcquirerProxy(_WrappingProxy, AcquirerProxy):  # type: ignore[misc]
+class _HeapAcquirerProxy(WrappingProxy, AcquirerProxy):  # type: ignore[misc]
     """A lock or semaphore with the interface, and the exceptions, of `threading`'s."""
 
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
@@ -535,7 +515,7 @@ class _HeapBoundedSemaphoreProxy(_HeapSemaphoreProxy):
             raise ValueError("Semaphore released too many times") from None
 
 
-class _HeapEventProxy(_WrappingProxy, EventProxy):  # type: ignore[misc]
+class _HeapEventProxy(WrappingProxy, EventProxy):  # type: ignore[misc]
     _typeid = "Event"
 
     def is_set(self) -> bool:
@@ -600,7 +580,7 @@ class _HeapConditionProxy(_HeapAcquirerProxy, ConditionProxy):  # type: ignore[m
         self.notify(2**32)
 
 
-class _HeapBarrierProxy(_WrappingProxy, BarrierProxy):  # type: ignore[misc]
+class _HeapBarrierProxy(WrappingProxy, BarrierProxy):  # type: ignore[misc]
     _typeid = "Barrier"
     _PUBLIC: ClassVar[Any] = frozenset(("parties", "n_waiting", "broken"))
 
@@ -657,14 +637,22 @@ _PROXIES: dict[str, tuple[Any, Any]] = {
         (_HeapBoundedSemaphoreProxy, _core.BoundedSemaphore),
         (_HeapConditionProxy, _rebuild_condition),
         (_HeapBarrierProxy, _rebuild_barrier),
+        (HeapSetProxy, _core.Set),
+        (HeapQueueProxy, _core.SharedQueue),
+        (HeapJoinableQueueProxy, _core.SharedQueue),
     )
 }
 
 # `repr` and programs know the proxies by the standard library's names.
 for _cls, _ in _PROXIES.values():
     _cls.__name__ = _cls.__qualname__ = next(
-        base.__name__ for base in _cls.__mro__ if base.__module__ == _standard.__name__
+        base.__name__
+        for base in _cls.__mro__
+        if base.__module__ == _standard.__name__ or base is SetProxy
     )
+for _cls in (HeapQueueProxy, HeapJoinableQueueProxy):
+    # The standard library makes this class when it is first wanted.
+    _cls.__name__ = _cls.__qualname__ = f"AutoProxy[{_cls._typeid}]"
 
 
 def _rebuild(typeid: str, gate: _core.Gate, reference: _core.Reference, *args: Any) -> Any:

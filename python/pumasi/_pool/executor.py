@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import util
+from multiprocessing.pool import TERMINATE
 from typing import Any
 
 from ..exceptions import TaskCancelled, WorkerDied
@@ -57,12 +58,14 @@ class _Told(results.ApplyResult):
         if future is None:
             return
         future._result_of_pool = None
-        if isinstance(self._value, TaskCancelled) and not self._success:
+        if isinstance(self._value, TaskCancelled) and self._engine.state != TERMINATE:
             Future.cancel(future)
             future.set_running_or_notify_cancel()
         elif not future.cancelled() and future.set_running_or_notify_cancel():
             if self._success:
                 future.set_result(self._value)
+            elif isinstance(self._value, TaskCancelled):
+                future.set_exception(BrokenProcessPool("the workers were ended during this call"))
             else:
                 future.set_exception(_broken(self._value))
         self._value = None
@@ -196,18 +199,32 @@ class ProcessPoolExecutor(Executor):
             pool.join()
 
     def terminate_workers(self) -> None:
-        """End the workers at once, by SIGTERM; calls without a result are cancelled."""
-        self._shut_down = True
-        if self._made is not None:
-            self._made.terminate()
+        """End the workers at once, by SIGTERM.
+
+        Calls which have not begun are cancelled, and those which were under way get
+        `BrokenProcessPool`.
+        """
+        self._end_workers(lambda worker: worker.terminate())
 
     def kill_workers(self) -> None:
-        """End the workers at once, by SIGKILL; calls without a result are cancelled."""
-        self._shut_down = True
-        if self._made is not None:
-            for worker in list(self._made._pool):
-                worker.kill()
-            self._made.terminate()
+        """End the workers at once, by SIGKILL; otherwise as `terminate_workers`."""
+        self._end_workers(lambda worker: worker.kill())
+
+    def _end_workers(self, end: Callable[[Any], None]) -> None:
+        with self._lock:
+            self._shut_down = True
+            pool = self._made
+        if pool is None:
+            return
+        for result in list(pool._cache.values()):
+            result.cancel()
+        with pool._engine.lock:
+            # Under the lock no worker is reaped and replaced.
+            pool._engine.state = TERMINATE
+            for worker in list(pool._pool):
+                if worker.exitcode is None:
+                    end(worker)
+        pool.terminate()
 
 
 _open: weakref.WeakSet[Pool] = weakref.WeakSet()
