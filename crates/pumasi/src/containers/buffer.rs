@@ -107,7 +107,14 @@ impl<H: Host> RawBuffer<H> {
             .get(self.object.offset() + crate::heap::layout::O_META) as u32
     }
 
-    fn range(&self, at: usize, len: usize) -> Result<u64> {
+    #[inline(always)]
+    pub(crate) fn host(&self) -> &H {
+        self.object.heap().host()
+    }
+
+    /// Where `len` bytes from `at` on are in the heap.
+    #[inline(always)]
+    pub(crate) fn range(&self, at: usize, len: usize) -> Result<u64> {
         if at > self.len() || len > self.len() - at {
             return Err(Error::IndexOutOfRange { what: "buffer" });
         }

@@ -74,6 +74,10 @@ pub trait Host: Send + Sync + Sized + 'static {
         core::sync::atomic::fence(Ordering::SeqCst);
     }
 
+    /// Reads `size` bytes of payload at a multiple of that, in one piece; 1, 2, 4 or 8.
+    fn load_whole(&self, off: u64, size: usize) -> u64;
+    /// Writes the low `size` bytes of `bits` at a multiple of that, in one piece; 1, 2, 4 or 8.
+    fn store_whole(&self, off: u64, size: usize, bits: u64);
     /// Copies bytes into the memory. Nobody else may access the range meanwhile.
     fn copy_in(&self, off: u64, bytes: &[u8]);
     /// Copies bytes out of the memory. What others write meanwhile may come out torn.

@@ -4,7 +4,7 @@
 //! copies. Each access is checked for bounds and alignment in one comparison.
 
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU32, AtomicU64};
+use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 /// A mapped or allocated range, accessed by offset.
 #[derive(Clone, Copy)]
@@ -98,6 +98,46 @@ impl Mem {
         // SAFETY: in bounds and aligned by the check above; as for `word64`, each is only
         // accessed atomically and in this size.
         unsafe { core::slice::from_raw_parts(self.base.add(off as usize).cast(), n as usize) }
+    }
+
+    /// The address of a payload of 1, 2, 4 or 8 bytes that is read and written in one piece.
+    #[inline(always)]
+    fn whole(&self, off: u64, size: usize) -> *mut u8 {
+        if !matches!(size, 1 | 2 | 4 | 8) || !off.is_multiple_of(size as u64) {
+            outside(off);
+        }
+        self.range(off, size as u64)
+    }
+
+    /// Reads `size` (1, 2, 4 or 8) bytes of payload at a multiple of that, in one piece.
+    #[inline(always)]
+    pub fn load_whole(&self, off: u64, size: usize) -> u64 {
+        let from = self.whole(off, size);
+        // SAFETY: `whole` checked bounds and alignment, and payload of this size is accessed
+        // atomically and in this size, or copied by one who puts up with half of a change.
+        unsafe {
+            match size {
+                1 => u64::from(AtomicU8::from_ptr(from).load(Ordering::Acquire)),
+                2 => u64::from(AtomicU16::from_ptr(from.cast()).load(Ordering::Acquire)),
+                4 => u64::from(AtomicU32::from_ptr(from.cast()).load(Ordering::Acquire)),
+                _ => AtomicU64::from_ptr(from.cast()).load(Ordering::Acquire),
+            }
+        }
+    }
+
+    /// Writes the low `size` (1, 2, 4 or 8) bytes of `bits` at a multiple of that, in one piece.
+    #[inline(always)]
+    pub fn store_whole(&self, off: u64, size: usize, bits: u64) {
+        let to = self.whole(off, size);
+        // SAFETY: as in `load_whole`.
+        unsafe {
+            match size {
+                1 => AtomicU8::from_ptr(to).store(bits as u8, Ordering::Release),
+                2 => AtomicU16::from_ptr(to.cast()).store(bits as u16, Ordering::Release),
+                4 => AtomicU32::from_ptr(to.cast()).store(bits as u32, Ordering::Release),
+                _ => AtomicU64::from_ptr(to.cast()).store(bits, Ordering::Release),
+            }
+        }
     }
 
     /// Copies bytes in.

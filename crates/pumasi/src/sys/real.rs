@@ -162,6 +162,14 @@ impl Host for Real {
         self.mem.word64(off).fetch_and(bits, Ordering::SeqCst)
     }
     #[inline(always)]
+    fn load_whole(&self, off: u64, size: usize) -> u64 {
+        self.mem.load_whole(off, size)
+    }
+    #[inline(always)]
+    fn store_whole(&self, off: u64, size: usize, bits: u64) {
+        self.mem.store_whole(off, size, bits);
+    }
+    #[inline(always)]
     fn copy_in(&self, off: u64, bytes: &[u8]) {
         self.mem.copy_in(off, bytes);
     }

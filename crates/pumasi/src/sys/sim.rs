@@ -344,6 +344,15 @@ impl Host for Sim {
     fn and64(&self, off: u64, bits: u64) -> u64 {
         self.change(off, |old| old & bits)
     }
+    fn load_whole(&self, off: u64, size: usize) -> u64 {
+        self.access();
+        self.mem.load_whole(off, size)
+    }
+    fn store_whole(&self, off: u64, size: usize, bits: u64) {
+        if self.step() {
+            self.mem.store_whole(off, size, bits);
+        }
+    }
     fn copy_in(&self, off: u64, bytes: &[u8]) {
         let (first, second) = bytes.split_at(bytes.len() / 2);
         for (at, part) in [(off, first), (off + first.len() as u64, second)] {

@@ -17,6 +17,7 @@ mod queues;
 mod sets;
 #[path = "../support/mod.rs"]
 mod support;
+mod values;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -144,10 +145,11 @@ fn take(heap: &Heap<Sim>, o: &Objects, k: Plain) {
 
 /// The state of the objects as text: the same text, the same state.
 fn view(heap: &Heap<Sim>, tokens: &[(u64, u64)]) -> Vec<String> {
-    tokens
+    let objects: Vec<_> = tokens
         .iter()
-        .map(|&token| describe(&ObjectRef::from_token(heap, token).unwrap()))
-        .collect()
+        .map(|&token| ObjectRef::from_token(heap, token).unwrap())
+        .collect();
+    values::describe(&objects).unwrap_or_else(|| objects.iter().map(describe).collect())
 }
 
 fn describe(object: &ObjectRef<Sim>) -> String {
@@ -545,6 +547,12 @@ fn queue_operations_survive_a_death_at_every_store() {
 fn a_process_lives_and_leaves_with_a_death_at_every_store() {
     let tally = explore_all(life::cases());
     assert!(tally.points > 60, "{} points", tally.points);
+}
+
+#[test]
+fn values_and_elements_survive_a_death_at_every_store() {
+    let tally = explore_all(values::cases());
+    assert!(tally.points > 200, "{} points", tally.points);
 }
 
 #[test]

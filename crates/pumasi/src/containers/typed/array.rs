@@ -15,6 +15,7 @@ use crate::heap::Heap;
 use crate::heap::object::ObjectRef;
 use crate::heap::shareable::Shareable;
 use crate::sync::{Acquired, LockError, OnDeath, RawRLock};
+use crate::sys::{Host, Real};
 
 /// A fixed number of values of a plain type, with one lock, that processes share.
 ///
@@ -52,38 +53,19 @@ use crate::sync::{Acquired, LockError, OnDeath, RawRLock};
 /// # Errors
 /// Operations fail with [`Error::IndexOutOfRange`] past the end, and with [`Error::Corrupt`] when
 /// the bytes are no value of the type.
-pub struct Array<T> {
-    buffer: RawBuffer,
-    lock: RawRLock,
+pub struct Array<T, H: Host = Real> {
+    buffer: RawBuffer<H>,
+    lock: RawRLock<H>,
     types: PhantomData<fn() -> T>,
 }
 
 impl<T: Shareable> Array<T> {
-    /// Bytes of an element.
-    const SIZE: usize = {
-        assert!(
-            size_of::<T>() > 0,
-            "elements of an Array have at least one byte"
-        );
-        size_of::<T>()
-    };
-
     /// An array of these values, in the default heap.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], and as [`Heap::global`].
     pub fn new(values: &[T]) -> Result<Array<T>> {
         Array::new_in(Heap::global()?, values)
-    }
-
-    /// An array of these values in a heap of your choice.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub fn new_in(heap: &Heap, values: &[T]) -> Result<Array<T>> {
-        let array = Array::unset(heap, values.len())?;
-        array.copy_in(0, values)?;
-        Ok(array)
     }
 
     /// An array of so many times the same value, in the default heap.
@@ -96,7 +78,30 @@ impl<T: Shareable> Array<T> {
         Ok(array)
     }
 
-    fn unset(heap: &Heap, len: usize) -> Result<Array<T>> {
+    locked!();
+}
+
+impl<T: Shareable, H: Host> Array<T, H> {
+    /// Bytes of an element.
+    const SIZE: usize = {
+        assert!(
+            size_of::<T>() > 0,
+            "elements of an Array have at least one byte"
+        );
+        size_of::<T>()
+    };
+
+    /// An array of these values in a heap of your choice.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new_in(heap: &Heap<H>, values: &[T]) -> Result<Self> {
+        let array = Array::unset(heap, values.len())?;
+        array.copy_in(0, values)?;
+        Ok(array)
+    }
+
+    fn unset(heap: &Heap<H>, len: usize) -> Result<Self> {
         let bytes = (len as u64)
             .checked_mul(Self::SIZE as u64)
             .ok_or(Error::OutOfMemory {
@@ -107,6 +112,27 @@ impl<T: Shareable> Array<T> {
         Ok(Array {
             buffer: RawBuffer::create(heap, bytes, plain::tag::<T>())?,
             lock: RawRLock::create(heap, OnDeath::Auto)?,
+            types: PhantomData,
+        })
+    }
+
+    /// The two objects of which it is made, by which another process comes to it.
+    #[doc(hidden)]
+    pub fn objects(&self) -> (&ObjectRef<H>, &ObjectRef<H>) {
+        (self.buffer.object(), self.lock.object())
+    }
+
+    /// The array that two objects make up.
+    ///
+    /// # Errors
+    /// [`Error::TypeMismatch`] when they are something else.
+    #[doc(hidden)]
+    pub fn from_objects(buffer: ObjectRef<H>, lock: ObjectRef<H>) -> Result<Self> {
+        let buffer = RawBuffer::from_object(buffer)?;
+        plain::expect::<T, H>(&buffer)?;
+        Ok(Array {
+            buffer,
+            lock: RawRLock::from_object(lock)?,
             types: PhantomData,
         })
     }
@@ -160,7 +186,7 @@ impl<T: Shareable> Array<T> {
     /// See [`Array`].
     pub fn update<R>(&self, index: usize, change: impl FnOnce(&mut T) -> R) -> Result<R> {
         let at = self.at(index)?;
-        let _alone = locked::lock_quietly(self)?;
+        let _alone = locked::alone(&self.lock)?;
         let mut value = plain::read(&self.buffer, at)?;
         let result = change(&mut value);
         plain::write(&self.buffer, at, &value)?;
@@ -188,7 +214,7 @@ impl<T: Shareable> Array<T> {
     /// # Errors
     /// See [`Array`].
     pub fn to_vec(&self) -> Result<Vec<T>> {
-        let _alone = locked::lock_quietly(self)?;
+        let _alone = locked::alone(&self.lock)?;
         (0..self.len())
             .map(|i| plain::read(&self.buffer, i * Self::SIZE))
             .collect()
@@ -202,7 +228,7 @@ impl<T: Shareable> Array<T> {
         if index > self.len() || values.len() > self.len() - index {
             return Err(Error::IndexOutOfRange { what: "array" });
         }
-        let _alone = locked::lock_quietly(self)?;
+        let _alone = locked::alone(&self.lock)?;
         let places = (index..).map(|i| i * Self::SIZE);
         places
             .zip(values)
@@ -214,14 +240,12 @@ impl<T: Shareable> Array<T> {
     /// # Errors
     /// See [`Array`].
     pub fn fill(&self, value: T) -> Result<()> {
-        let _alone = locked::lock_quietly(self)?;
+        let _alone = locked::alone(&self.lock)?;
         (0..self.len()).try_for_each(|i| plain::write(&self.buffer, i * Self::SIZE, &value))
     }
-
-    locked!();
 }
 
-impl<T> Clone for Array<T> {
+impl<T, H: Host> Clone for Array<T, H> {
     fn clone(&self) -> Self {
         Array {
             buffer: self.buffer.clone(),
@@ -232,15 +256,15 @@ impl<T> Clone for Array<T> {
 }
 
 /// Two handles are equal when they lead to the same array.
-impl<T> PartialEq for Array<T> {
+impl<T, H: Host> PartialEq for Array<T, H> {
     fn eq(&self, other: &Self) -> bool {
         self.buffer.object() == other.buffer.object()
     }
 }
 
-impl<T> Eq for Array<T> {}
+impl<T, H: Host> Eq for Array<T, H> {}
 
-impl<T> fmt::Debug for Array<T> {
+impl<T, H: Host> fmt::Debug for Array<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Array@{:#x}", self.buffer.object().offset())
     }
@@ -256,16 +280,7 @@ impl<T> Serialize for Array<T> {
 impl<'de, T: Shareable> Deserialize<'de> for Array<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (buffer, lock) = <(ObjectRef, ObjectRef)>::deserialize(deserializer)?;
-        let made = || -> Result<Self> {
-            let buffer = RawBuffer::from_object(buffer)?;
-            plain::expect::<T>(&buffer)?;
-            Ok(Array {
-                buffer,
-                lock: RawRLock::from_object(lock)?,
-                types: PhantomData,
-            })
-        };
-        made().map_err(serde::de::Error::custom)
+        Array::from_objects(buffer, lock).map_err(serde::de::Error::custom)
     }
 }
 

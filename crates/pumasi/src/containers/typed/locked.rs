@@ -5,10 +5,11 @@ use core::marker::PhantomData;
 use core::ops::Deref;
 use core::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::heap::object::ObjectRef;
 use crate::sync::guarded::{guarded, surely};
-use crate::sync::{Acquired, Guard, LockError};
+use crate::sync::{Acquired, Guard, LockError, RawRLock};
+use crate::sys::Host;
 
 /// What has a lock of its own. Implemented by this crate's containers.
 pub trait Lockable {
@@ -89,6 +90,29 @@ pub(crate) fn lock_quietly<C: Lockable>(container: &C) -> Result<Locked<'_, C>> 
         }
         other => other.or_else(LockError::accept),
     }
+}
+
+/// What a value or array has to itself while one of its own operations is done: as
+/// [`lock_quietly`], over any host.
+pub(crate) struct Alone<'a, H: Host>(&'a RawRLock<H>);
+
+impl<H: Host> Drop for Alone<'_, H> {
+    fn drop(&mut self) {
+        // It is this thread's, so that giving it up cannot be refused.
+        let _ = self.0.release();
+    }
+}
+
+pub(crate) fn alone<H: Host>(lock: &RawRLock<H>) -> Result<Alone<'_, H>> {
+    match lock.acquire(None)? {
+        Acquired::Yes => {}
+        Acquired::Abandoned(death) => {
+            let object = lock.object();
+            object.heap().note_death(object.offset(), death);
+        }
+        Acquired::No => return Err(Error::WouldBlock),
+    }
+    Ok(Alone(lock))
 }
 
 /// `locked` and `locked_timeout`, documented once.

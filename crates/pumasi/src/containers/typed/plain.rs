@@ -5,11 +5,11 @@
 //! their owner.
 
 use core::mem::size_of;
-use core::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering};
 
 use crate::containers::RawBuffer;
 use crate::error::{Error, Result};
 use crate::heap::shareable::{self, Shareable};
+use crate::sys::Host;
 
 /// What a buffer's maker notes about it: half of the type's id is enough to tell a mistake.
 pub(crate) const fn tag<T: Shareable>() -> u32 {
@@ -17,7 +17,7 @@ pub(crate) const fn tag<T: Shareable>() -> u32 {
 }
 
 /// Fails unless the buffer was made for values of `T`.
-pub(crate) fn expect<T: Shareable>(buffer: &RawBuffer) -> Result<()> {
+pub(crate) fn expect<T: Shareable, H: Host>(buffer: &RawBuffer<H>) -> Result<()> {
     if buffer.tag() == tag::<T>() {
         return Ok(());
     }
@@ -32,52 +32,19 @@ pub(crate) const fn in_one_piece(size: usize) -> bool {
     matches!(size, 1 | 2 | 4 | 8)
 }
 
-/// The address of a value of `size` bytes at byte `at`, which is a multiple of `size` if that is
-/// read in one piece.
+/// Reads the value at byte `at`, a multiple of its size if that is read in one piece.
 #[inline(always)]
-fn address(buffer: &RawBuffer, at: usize, size: usize) -> Result<*mut u8> {
-    if at > buffer.len() || size > buffer.len() - at {
-        return Err(Error::IndexOutOfRange { what: "buffer" });
-    }
-    debug_assert!(!in_one_piece(size) || at.is_multiple_of(size));
-    // SAFETY: `ptr` is valid for `len` bytes, and `at + size` does not go past them.
-    Ok(unsafe { buffer.ptr().add(at) })
-}
-
-/// Reads the value at byte `at`.
-#[inline(always)]
-pub(crate) fn read<T: Shareable>(buffer: &RawBuffer, at: usize) -> Result<T> {
+pub(crate) fn read<T: Shareable, H: Host>(buffer: &RawBuffer<H>, at: usize) -> Result<T> {
     let size = size_of::<T>();
-    let from = address(buffer, at, size)?;
-    let mut whole = [0; 8];
-    // SAFETY: the address is inside the buffer, which the caller's handle keeps mapped; the
-    // buffer is aligned to 64 bytes and `at` to the size, so that the atomic is aligned, and
-    // values of this buffer are only accessed in this size.
-    unsafe {
-        match size {
-            1 => whole[0] = AtomicU8::from_ptr(from).load(Ordering::Acquire),
-            2 => whole[..2].copy_from_slice(
-                &AtomicU16::from_ptr(from.cast())
-                    .load(Ordering::Acquire)
-                    .to_ne_bytes(),
-            ),
-            4 => whole[..4].copy_from_slice(
-                &AtomicU32::from_ptr(from.cast())
-                    .load(Ordering::Acquire)
-                    .to_ne_bytes(),
-            ),
-            8 => {
-                whole = AtomicU64::from_ptr(from.cast())
-                    .load(Ordering::Acquire)
-                    .to_ne_bytes()
-            }
-            _ => return read_large(buffer, at),
-        }
+    if !in_one_piece(size) {
+        return read_large(buffer, at);
     }
+    let off = buffer.range(at, size)?;
+    let whole = buffer.host().load_whole(off, size).to_le_bytes();
     shareable::from_bytes(&whole[..size]).ok_or_else(no_value)
 }
 
-fn read_large<T: Shareable>(buffer: &RawBuffer, at: usize) -> Result<T> {
+fn read_large<T: Shareable, H: Host>(buffer: &RawBuffer<H>, at: usize) -> Result<T> {
     let mut bytes = vec![0; size_of::<T>()];
     buffer.read(at, &mut bytes)?;
     shareable::from_bytes(&bytes).ok_or_else(no_value)
@@ -90,28 +57,22 @@ fn no_value() -> Error {
 
 /// Writes the value at byte `at`.
 #[inline(always)]
-pub(crate) fn write<T: Shareable>(buffer: &RawBuffer, at: usize, value: &T) -> Result<()> {
+pub(crate) fn write<T: Shareable, H: Host>(
+    buffer: &RawBuffer<H>,
+    at: usize,
+    value: &T,
+) -> Result<()> {
     let bytes = shareable::to_bytes(value);
-    let to = address(buffer, at, bytes.len())?;
-    // SAFETY: as in `read`.
-    unsafe {
-        match *bytes {
-            [a] => AtomicU8::from_ptr(to).store(a, Ordering::Release),
-            [a, b] => {
-                let word = u16::from_ne_bytes([a, b]);
-                AtomicU16::from_ptr(to.cast()).store(word, Ordering::Release);
-            }
-            [a, b, c, d] => {
-                let word = u32::from_ne_bytes([a, b, c, d]);
-                AtomicU32::from_ptr(to.cast()).store(word, Ordering::Release);
-            }
-            [a, b, c, d, e, f, g, h] => {
-                let word = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
-                AtomicU64::from_ptr(to.cast()).store(word, Ordering::Release);
-            }
-            _ => return buffer.write(at, bytes),
-        }
+    let size = bytes.len();
+    if !in_one_piece(size) {
+        return buffer.write(at, bytes);
     }
+    let off = buffer.range(at, size)?;
+    let mut whole = [0; 8];
+    whole[..size].copy_from_slice(bytes);
+    buffer
+        .host()
+        .store_whole(off, size, u64::from_le_bytes(whole));
     Ok(())
 }
 

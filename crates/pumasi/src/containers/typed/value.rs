@@ -19,6 +19,7 @@ use crate::heap::Heap;
 use crate::heap::object::ObjectRef;
 use crate::heap::shareable::Shareable;
 use crate::sync::{Acquired, LockError, OnDeath, RawRLock};
+use crate::sys::{Host, Real};
 
 /// Bytes of the word in front of two copies.
 const WORD: usize = 8;
@@ -56,17 +57,13 @@ const WORD: usize = 8;
 /// # Errors
 /// Operations fail with [`crate::Error::Corrupt`] when somebody wrote over the heap, so that the bytes
 /// are no value of the type.
-pub struct Value<T> {
-    buffer: RawBuffer,
-    lock: RawRLock,
+pub struct Value<T, H: Host = Real> {
+    buffer: RawBuffer<H>,
+    lock: RawRLock<H>,
     types: PhantomData<fn() -> T>,
 }
 
 impl<T: Shareable> Value<T> {
-    const IN_ONE_PIECE: bool = plain::in_one_piece(size_of::<T>());
-    /// Bytes from one copy to the other.
-    const STEP: usize = size_of::<T>().next_multiple_of(WORD);
-
     /// A value in the default heap.
     ///
     /// # Errors
@@ -75,11 +72,19 @@ impl<T: Shareable> Value<T> {
         Value::new_in(Heap::global()?, value)
     }
 
+    locked!();
+}
+
+impl<T: Shareable, H: Host> Value<T, H> {
+    const IN_ONE_PIECE: bool = plain::in_one_piece(size_of::<T>());
+    /// Bytes from one copy to the other.
+    const STEP: usize = size_of::<T>().next_multiple_of(WORD);
+
     /// A value in a heap of your choice.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
-    pub fn new_in(heap: &Heap, value: T) -> Result<Value<T>> {
+    pub fn new_in(heap: &Heap<H>, value: T) -> Result<Self> {
         let bytes = if Self::IN_ONE_PIECE {
             WORD
         } else {
@@ -94,11 +99,32 @@ impl<T: Shareable> Value<T> {
         Ok(made)
     }
 
+    /// The two objects of which it is made, by which another process comes to it.
+    #[doc(hidden)]
+    pub fn objects(&self) -> (&ObjectRef<H>, &ObjectRef<H>) {
+        (self.buffer.object(), self.lock.object())
+    }
+
+    /// The value that two objects make up.
+    ///
+    /// # Errors
+    /// [`crate::Error::TypeMismatch`] when they are something else.
+    #[doc(hidden)]
+    pub fn from_objects(buffer: ObjectRef<H>, lock: ObjectRef<H>) -> Result<Self> {
+        let buffer = RawBuffer::from_object(buffer)?;
+        plain::expect::<T, H>(&buffer)?;
+        Ok(Value {
+            buffer,
+            lock: RawRLock::from_object(lock)?,
+            types: PhantomData,
+        })
+    }
+
     /// Where the value is that counts, and where the next one goes.
     fn places(&self) -> Result<(usize, usize)> {
         let copies = [WORD, WORD + Self::STEP];
-        let other = plain::read::<u64>(&self.buffer, 0)? & 1;
-        Ok(if other == 0 {
+        let other: u64 = plain::read(&self.buffer, 0)?;
+        Ok(if other & 1 == 0 {
             (copies[0], copies[1])
         } else {
             (copies[1], copies[0])
@@ -172,7 +198,7 @@ impl<T: Shareable> Value<T> {
     /// # Errors
     /// See [`Value`].
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R> {
-        let _alone = locked::lock_quietly(self)?;
+        let _alone = locked::alone(&self.lock)?;
         let mut value = self.read()?;
         let result = change(&mut value);
         self.write(&value)?;
@@ -241,11 +267,9 @@ impl<T: Shareable> Value<T> {
         }
         Ok(old)
     }
-
-    locked!();
 }
 
-impl<T> Clone for Value<T> {
+impl<T, H: Host> Clone for Value<T, H> {
     fn clone(&self) -> Self {
         Value {
             buffer: self.buffer.clone(),
@@ -256,15 +280,15 @@ impl<T> Clone for Value<T> {
 }
 
 /// Two handles are equal when they lead to the same value.
-impl<T> PartialEq for Value<T> {
+impl<T, H: Host> PartialEq for Value<T, H> {
     fn eq(&self, other: &Self) -> bool {
         self.buffer.object() == other.buffer.object()
     }
 }
 
-impl<T> Eq for Value<T> {}
+impl<T, H: Host> Eq for Value<T, H> {}
 
-impl<T> fmt::Debug for Value<T> {
+impl<T, H: Host> fmt::Debug for Value<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Value@{:#x}", self.buffer.object().offset())
     }
@@ -280,16 +304,7 @@ impl<T> Serialize for Value<T> {
 impl<'de, T: Shareable> Deserialize<'de> for Value<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let (buffer, lock) = <(ObjectRef, ObjectRef)>::deserialize(deserializer)?;
-        let made = || -> Result<Self> {
-            let buffer = RawBuffer::from_object(buffer)?;
-            plain::expect::<T>(&buffer)?;
-            Ok(Value {
-                buffer,
-                lock: RawRLock::from_object(lock)?,
-                types: PhantomData,
-            })
-        };
-        made().map_err(serde::de::Error::custom)
+        Value::from_objects(buffer, lock).map_err(serde::de::Error::custom)
     }
 }
 
