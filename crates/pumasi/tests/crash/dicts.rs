@@ -1,6 +1,7 @@
 //! Operations on a dict.
 
 use super::*;
+use pumasi::containers::Part;
 
 #[rustfmt::skip]
 pub fn cases() -> Vec<Case> {
@@ -31,7 +32,7 @@ pub fn cases() -> Vec<Case> {
         case("add", |h| vec![dict(h, &mixed_pairs(5))], |h, o| {
             with_key(h, &int(4), |key| as_dict(&o[0]).add(key, None, Number::Int(i64::MAX / 2))).unwrap();
         }),
-        case("add a float", |h| vec![dict(h, &mixed_pairs(2))], |h, o| {
+        case("add to a number in a block", |h| vec![dict(h, &mixed_pairs(2))], |h, o| {
             with_key(h, &int(4), |key| as_dict(&o[0]).add(key, None, Number::Int(2))).unwrap();
         }),
         case("insert if still absent", |h| vec![dict(h, &mixed_pairs(3))], |h, o| {
@@ -49,5 +50,26 @@ pub fn cases() -> Vec<Case> {
             as_dict(&o[0]).popitem(&mut Fetch::new(), &mut Fetch::new()).unwrap();
         }),
         case("clear a dict", |h| vec![dict(h, &mixed_pairs(9))], |_, o| as_dict(&o[0]).clear().unwrap()),
+        case("add, a float", |h| vec![dict(h, &mixed_pairs(5))], |h, o| {
+            with_key(h, &int(4), |key| as_dict(&o[0]).add(key, None, Number::Float(0.25))).unwrap();
+        }),
+        case("add, a float under a new key", |h| vec![dict(h, &mixed_pairs(2))], |h, o| {
+            with_key(h, &text(33), |key| as_dict(&o[0]).add(key, None, Number::Float(0.25))).unwrap();
+        }),
+        case("add, a long integer, table renewed", |h| vec![dict(h, &mixed_pairs(5))], |h, o| {
+            with_key(h, &text(33), |key| as_dict(&o[0]).add(key, None, Number::Int(i64::MAX))).unwrap();
+        }),
+        case("locked() of a dict", |h| vec![dict(h, &mixed_pairs(3))], |h, o| {
+            assert!(as_dict(&o[0]).lock(None).unwrap().is_ours());
+            put(h, o, int(1), int(-1));
+            as_dict(&o[0]).unlock().unwrap();
+        }),
+        Case { found: Found::Before, ..case("read large values", |h| vec![dict(h, &[(int(1), text(3000)), (text(2000), int(2))])], |h, o| {
+            let dict = as_dict(&o[0]);
+            assert_eq!(dict.snapshot(Part::Items).unwrap().len(), 4);
+            let mut out = Fetch::new();
+            with_key(h, &int(1), |key| dict.get(key, &mut out)).unwrap();
+            drop(out.take_pinned().unwrap());
+        }) },
     ]
 }

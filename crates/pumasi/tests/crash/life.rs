@@ -44,5 +44,33 @@ pub fn cases() -> Vec<Case> {
             let _held = lock.hold().unwrap();
             buffer.fetch_add(16, 5).unwrap();
         }),
+        // Bytes that are no number are copied, and half of a copy stays.
+        Case {
+            found: Found::OneOf(&["buffer [0, 0]", "buffer [0, 7]", "buffer [0, 1799]"]),
+            ..case("write into a buffer", |h| vec![RawBuffer::create(h, 16, 0).unwrap().object().clone()], |_, o| {
+                RawBuffer::from_object(o[0].clone()).unwrap().write(8, &[7; 2]).unwrap();
+            })
+        },
+        case("what is counted", |h| {
+            h.count_operations(true);
+            vec![list(h, &mixed(3)), dict(h, &mixed_pairs(2))]
+        }, |h, o| {
+            push(h, o, text(50));
+            h.count_operations(false);
+        }),
+        Case { nests: true, ..back("prepare and give up", |h| vec![list(h, &mixed(3))], |h, o| {
+            drop((h.prepare_object(&o[0]).unwrap(), prepare(h, &text(2000)).unwrap()));
+            drop(h.prepare_pickle(b"some pickled bytes", &[&o[0]]).unwrap());
+            drop((h.prepare_float(0.5).unwrap(), h.prepare_int(i64::MAX).unwrap()));
+        }) },
+        back("read large values", |h| vec![list(h, &[text(3000), int(1), text(7000)])], |_, o| {
+            let list = as_list(&o[0]);
+            assert_eq!(list.snapshot().unwrap().len(), 3);
+            assert_eq!(list.get_slice(Slice { start: Some(1), stop: None, step: 1 }).unwrap().len(), 2);
+        }),
+        back("say how a child ended", |h| vec![list(h, &[])], |h, _| {
+            h.record_exit(1, 9, 4096);
+            h.set_limit(h.limit() - 4096);
+        }),
     ]
 }

@@ -60,5 +60,41 @@ pub fn cases() -> Vec<Case> {
             list.unlock().unwrap();
             assert!(list.lock(None).unwrap().is_ours());
         }),
+        case("lock that is kept", |h| vec![RawLock::create(h, OnDeath::Keep).unwrap().object().clone()], |_, o| {
+            assert!(RawLock::from_object(o[0].clone()).unwrap().acquire(None).unwrap().is_ours());
+        }),
+        case("rlock that is kept", |h| vec![RawRLock::create(h, OnDeath::Keep).unwrap().object().clone()], |_, o| {
+            assert!(RawRLock::from_object(o[0].clone()).unwrap().acquire(None).unwrap().is_ours());
+        }),
+        case("bounded semaphore that is kept", |h| vec![RawBoundedSemaphore::create(h, 3, OnDeath::Keep).unwrap().object().clone()], |_, o| {
+            assert!(RawBoundedSemaphore::from_object(o[0].clone()).unwrap().acquire(None).unwrap().is_ours());
+        }),
+        case("release another's lock", |h| {
+            let lock = RawLock::create(h, OnDeath::Auto).unwrap();
+            assert!(lock.acquire(None).unwrap().is_ours());
+            vec![lock.object().clone()]
+        }, |_, o| RawLock::from_object(o[0].clone()).unwrap().release().unwrap()),
+        case("release another's permit", |h| {
+            let semaphore = RawBoundedSemaphore::create(h, 2, OnDeath::Auto).unwrap();
+            assert!(semaphore.acquire(None).unwrap().is_ours());
+            vec![semaphore.object().clone()]
+        }, |_, o| RawBoundedSemaphore::from_object(o[0].clone()).unwrap().release().unwrap()),
+        back("hold an rlock for a moment", |h| vec![RawRLock::create(h, OnDeath::Auto).unwrap().object().clone()], |_, o| {
+            drop(RawRLock::from_object(o[0].clone()).unwrap().hold().unwrap());
+        }),
+        back("wait for a lock in vain", |h| {
+            let lock = RawLock::create(h, OnDeath::Auto).unwrap();
+            assert!(lock.acquire(None).unwrap().is_ours());
+            vec![lock.object().clone()]
+        }, |_, o| {
+            let lock = RawLock::from_object(o[0].clone()).unwrap();
+            assert!(!lock.acquire(Some(Duration::from_millis(9))).unwrap().is_ours());
+        }),
+        back("make and drop one of each", |h| vec![RawEvent::create(h).unwrap().object().clone()], |h, _| {
+            drop((RawLock::create(h, OnDeath::Auto).unwrap(), RawRLock::create(h, OnDeath::Keep).unwrap()));
+            drop((RawSemaphore::create(h, 2).unwrap(), RawBoundedSemaphore::create(h, 2, OnDeath::Auto).unwrap()));
+            drop((RawEvent::create(h).unwrap(), RawCondition::create(h).unwrap()));
+            drop((RawBarrier::create(h, 3).unwrap(), RawRwLock::create(h).unwrap()));
+        }),
     ]
 }

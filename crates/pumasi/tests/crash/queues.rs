@@ -2,6 +2,10 @@
 
 use super::*;
 use pumasi::containers::{ItemRef, Order, RawQueue};
+use std::time::Duration;
+
+/// Long enough to sleep, and to ask after the dead.
+const BRIEFLY: Option<Duration> = Some(Duration::from_millis(9));
 
 fn queue(heap: &Heap<Sim>, values: &[Plain], order: Order, tasks: bool) -> ObjectRef<Sim> {
     let queue = RawQueue::create(heap, 0, order, tasks).unwrap();
@@ -61,6 +65,7 @@ fn get_many(o: &Objects, n: usize) {
 
 #[rustfmt::skip]
 pub fn cases() -> Vec<Case> {
+    let back = |name, setup, act| Case { found: Found::Before, ..case(name, setup, act) };
     vec![
         case("queue: put inline", |h| fifo(h, &mixed(3)), |h, o| { put(h, &as_queue(&o[0]), &int(9)); }),
         case("queue: put block", |h| fifo(h, &mixed(3)), |h, o| { put(h, &as_queue(&o[0]), &text(50)); }),
@@ -104,6 +109,41 @@ pub fn cases() -> Vec<Case> {
             assert!(queue.put_at(version, 3, &mut prepare(h, &text(40)).unwrap()).unwrap());
         }),
         case("queue: close", |h| fifo(h, &mixed(2)), |_, o| as_queue(&o[0]).close().unwrap()),
+        case("queue: get many tasks", |h| vec![queue(h, &mixed(3), Order::FirstFirst, true)], |_, o| {
+            get_many(o, 3);
+            for _ in 0..3 { as_queue(&o[0]).task_done().unwrap(); }
+        }),
+        case("queue: say that another's task is done", |h| {
+            let o = vec![queue(h, &mixed(3), Order::FirstFirst, true)];
+            get(&o);
+            o
+        }, |_, o| as_queue(&o[0]).task_done().unwrap()),
+        back("queue: find nothing", |h| fifo(h, &[]), |_, o| {
+            let queue = as_queue(&o[0]);
+            assert!(queue.get(BRIEFLY, &mut Fetch::new()).unwrap().is_none());
+            assert!(queue.get_many(2, BRIEFLY).unwrap().1.is_none());
+            assert!(!queue.wait_for_item(BRIEFLY).unwrap());
+        }),
+        back("queue: find no room", |h| {
+            let queue = RawQueue::create(h, 1, Order::FirstFirst, true).unwrap();
+            assert!(put(h, &queue, &text(30)));
+            vec![queue.object().clone()]
+        }, |h, o| {
+            let queue = as_queue(&o[0]);
+            assert!(!queue.put(&mut prepare(h, &text(50)).unwrap(), BRIEFLY).unwrap());
+            assert_eq!(queue.put_many(&mut prepare_all(h, &mixed(2)), BRIEFLY).unwrap(), 0);
+            assert!(!queue.wait_for_room(BRIEFLY).unwrap());
+            assert!(!queue.join(BRIEFLY).unwrap().0);
+        }),
+        back("queue: look", |h| fifo(h, &[int(1), text(30), text(3000)]), |_, o| {
+            let queue = as_queue(&o[0]);
+            assert!(queue.wait_for_item(BRIEFLY).unwrap() && queue.wait_for_room(BRIEFLY).unwrap());
+            assert!(queue.join(BRIEFLY).unwrap().0);
+            assert_eq!(queue.snapshot().unwrap().len(), 3);
+        }),
+        back("queue: make and drop", |h| fifo(h, &[]), |h, _| {
+            drop(queue(h, &mixed(9), Order::LastFirst, true));
+        }),
     ]
 }
 

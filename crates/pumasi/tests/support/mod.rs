@@ -53,6 +53,7 @@ pub fn plain(cell: Cell, out: &mut Fetch<Sim>) -> Plain {
         Tag::Str => Plain::Text(String::from_utf8(out.to_vec()).unwrap()),
         Tag::BigInt => Plain::Int(i64::from_le_bytes(out.bytes().try_into().unwrap())),
         Tag::Pickle => Plain::Text(format!("pickle {:?}", out.bytes())),
+        Tag::Float => Plain::Text(format!("the float {}", out.float())),
         other => panic!("no plain value: {other:?}"),
     }
 }
