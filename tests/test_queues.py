@@ -387,3 +387,51 @@ def test_ctrl_c_ends_a_get(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, error = process.communicate(timeout=60)
     assert b"KeyboardInterrupt" in error
+
+
+class Looked:
+    """Compares by its number, and counts how many of its kind were unpickled here."""
+
+    made = 0
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __lt__(self, other: "Looked") -> bool:
+        return self.number < other.number
+
+    def __setstate__(self, state: dict[str, int]) -> None:
+        self.__dict__.update(state)
+        Looked.made += 1
+
+
+def test_a_put_into_a_priority_queue_looks_at_few_items(ctx: Any) -> None:
+    least = ctx.PriorityQueue()
+    numbers = [(i * 37) % 256 for i in range(256)]
+    for number in numbers:
+        least.put(Looked(number))
+    Looked.made = 0
+    least.put(Looked(100))
+    assert 0 < Looked.made <= 9
+    assert [least.get().number for _ in range(257)] == sorted([*numbers, 100])
+
+
+def put_all(least: Any, which: int) -> None:
+    for i in range(200):
+        least.put(((i * 7) % 50, which, i))
+
+
+def test_several_put_into_a_priority_queue_at_a_time(ctx: Any) -> None:
+    least = ctx.PriorityQueue()
+    children = [ctx.Process(target=put_all, args=(least, which)) for which in range(3)]
+    for child in children:
+        child.start()
+    taken = [least.get(timeout=60) for _ in range(150)]
+    for child in children:
+        child.join(60)
+        assert child.exitcode == 0
+    rest = [least.get(timeout=60) for _ in range(450)]
+    assert rest == sorted(rest)
+    wanted = [((i * 7) % 50, which, i) for which in range(3) for i in range(200)]
+    assert sorted(taken + rest) == sorted(wanted)
+    assert least.empty()

@@ -287,11 +287,34 @@ class LifoQueue(Queue):
     _last_first = True
 
 
+class _Changed(Exception):
+    """A queue is no longer what it was at the moment that is looked at."""
+
+
+class _Moment:
+    """The items of a queue at one moment, of which each is copied when it is looked at."""
+
+    def __init__(self, queue: _core.SharedQueue, version: int, length: int) -> None:
+        self._item = queue._item
+        self._version = version
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> Any:
+        found = self._item(self._version, index)
+        if found is None:
+            raise _Changed
+        return found[0]
+
+
 class PriorityQueue(Queue):
     """A queue from which the least item is taken first; equal ones in the order they were put.
 
-    Items are compared as `heapq` does, with `<`, in the process that puts one; no lock is held
-    meanwhile.
+    Items are compared as `heapq` does, with `<`, in the process that puts one, which looks at as
+    many of them as there are halvings of the queue; no lock is held meanwhile, and who finds that
+    others have been faster looks again.
     """
 
     def put(self, obj: Any, block: bool = True, timeout: float | None = None) -> None:
@@ -305,8 +328,12 @@ class PriorityQueue(Queue):
 
         until = None if timeout is None else monotonic() + timeout
         while True:
-            version, items = self._queue._snapshot()
-            done = self._queue._put_at(version, bisect_right(items, obj), obj)
+            version, length = self._queue._moment()
+            try:
+                place = bisect_right(_Moment(self._queue, version, length), obj)
+            except _Changed:
+                continue
+            done = self._queue._put_at(version, place, obj)
             if done > 0:
                 return
             if done < 0:

@@ -339,13 +339,27 @@ impl SharedQueue {
         self.closed.load(Ordering::Relaxed)
     }
 
-    /// Version and items at this moment, in the order in which they are going to be taken.
-    fn _snapshot<'py>(&self, py: Python<'py>) -> PyResult<(u64, Bound<'py, PyList>)> {
-        let items = wait::run(py, || self.raw.snapshot())?;
-        Ok((items.version, to_list(py, &items)?))
+    /// Version and number of items at this moment.
+    fn _moment(&self, py: Python<'_>) -> PyResult<(u64, u64)> {
+        wait::run(py, || self.raw.moment())
     }
 
-    /// Put an item before the one at `index` of a snapshot: 1 done, 0 no room, -1 out of date.
+    /// A copy of the item at `index`, in the order in which they are going to be taken, in a tuple;
+    /// None if something has changed since the moment of this version.
+    fn _item<'py>(
+        &self,
+        py: Python<'py>,
+        version: u64,
+        index: u64,
+    ) -> PyResult<Option<(Bound<'py, PyAny>,)>> {
+        let mut out = Scratch::new();
+        match wait::run(py, || self.raw.peek(version, index, out.fetch()))? {
+            Some(cell) => Ok(Some((out.value_of(py, cell)?,))),
+            None => Ok(None),
+        }
+    }
+
+    /// Put an item before the one at `index` at the moment of that version: 1 done, 0 no room, -1 out of date.
     fn _put_at(
         slf: &Bound<'_, Self>,
         version: u64,

@@ -850,7 +850,37 @@ impl<H: Host> RawQueue<H> {
         items.finish()
     }
 
-    /// Puts a value before the `i`-th item if nothing has changed since the snapshot that found
+    /// The version and the number of items at one moment, for [`RawQueue::peek`].
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] and whatever else taking the internal lock meets.
+    pub fn moment(&self) -> Result<(u64, u64)> {
+        let held = self.enter(Op::Len, "queue.peek")?;
+        let ring = self.ring(&held)?;
+        Ok((held.version(), ring.len))
+    }
+
+    /// Fetches the `i`-th item of those there are, which stays where it is; `None` if something has
+    /// changed since the moment that had this version.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`], and what fetching a value meets.
+    pub fn peek(&self, version: u64, i: u64, out: &mut Fetch<H>) -> Result<Option<Cell>> {
+        let held = self.enter(Op::Get, "queue.peek")?;
+        if held.version() != version {
+            return Ok(None);
+        }
+        let ring = self.ring(&held)?;
+        if i >= ring.len {
+            return Err(Error::IndexOutOfRange { what: "queue" });
+        }
+        let at = ring.at(i as i64);
+        let cell = Cell(held.heap.get(at));
+        held.heap.fetch(held.local, at, cell, out)?;
+        Ok(Some(cell))
+    }
+
+    /// Puts a value before the `i`-th item if nothing has changed since the moment that found
     /// the place: for queues whose order the caller knows. Whether there was room.
     ///
     /// # Errors

@@ -82,12 +82,21 @@ fn run(steps: Vec<Step>, order: Order, bound: u64) {
             }
             Step::PutAt(i, v) => {
                 let i = i % (model.len() + 1);
-                let version = queue.snapshot().unwrap().version;
+                let (version, len) = queue.moment().unwrap();
+                assert_eq!(len, model.len() as u64);
+                let mut out = Fetch::new();
+                for (place, item) in model.iter().enumerate() {
+                    let cell = queue.peek(version, place as u64, &mut out).unwrap();
+                    assert_eq!(&plain(cell.expect("nothing changed"), &mut out), item);
+                }
+                assert!(queue.peek(version, len, &mut out).is_err());
                 let mut ready = prepare(&heap, &v).unwrap();
                 let put = queue.put_at(version, i, &mut ready).unwrap();
                 assert_eq!(put, room(&model) > 0);
                 if put {
                     model.insert(i, v);
+                    assert_eq!(queue.peek(version, 0, &mut out).unwrap(), None);
+                    assert!(queue.put_at(version, 0, &mut ready).is_err());
                 }
             }
             Step::Get => {
