@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -13,6 +11,7 @@ from typing import Any
 import pytest
 
 import pumasi
+from children import interrupt
 
 PRIMITIVES = ["Lock", "RLock", "Semaphore", "BoundedSemaphore"]
 
@@ -435,19 +434,7 @@ def wait(f, *args):
 
 @pytest.mark.parametrize("name", WAITS)
 def test_ctrl_c_ends_every_wait(name: str) -> None:
-    program = PROGRAM.replace("{statement}", WAITS[name])
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        try:
-            assert child.stdout.readline() == "waiting\n"
-            time.sleep(0.1)
-            child.send_signal(signal.SIGINT)
-            assert child.stdout.readline() == "interrupted\n"
-            assert child.wait(30) == 0
-        finally:
-            child.kill()
+    interrupt(PROGRAM.replace("{statement}", WAITS[name]))
 
 
 def test_a_signal_handler_runs_and_the_wait_goes_on() -> None:

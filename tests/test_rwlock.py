@@ -5,26 +5,14 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 import pumasi
+from children import running
 
 HANGS = 60
-
-
-@contextlib.contextmanager
-def running(ctx: Any, target: Callable[..., Any], *args: Any) -> Iterator[Any]:
-    """A child which is killed at the end, if it still runs."""
-    child = ctx.Process(target=target, args=args)
-    child.start()
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.join()
 
 
 def test_many_read_or_one_writes() -> None:

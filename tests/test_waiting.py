@@ -8,8 +8,6 @@ import contextlib
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +16,7 @@ from typing import Any
 import pytest
 
 import pumasi
+from children import interrupt, running
 
 HANGS = 60
 
@@ -27,18 +26,6 @@ def eventually(predicate: Callable[[], object]) -> None:
     while not predicate():
         assert time.monotonic() < end
         time.sleep(0.001)
-
-
-@contextlib.contextmanager
-def running(ctx: Any, target: Callable[..., Any], *args: Any) -> Iterator[Any]:
-    """A child which is killed at the end, if it still runs."""
-    child = ctx.Process(target=target, args=args)
-    child.start()
-    try:
-        yield child
-    finally:
-        child.kill()
-        child.join()
 
 
 def in_threads(*functions: Callable[[], Any]) -> list[Any]:
@@ -403,16 +390,4 @@ print("interrupted", flush=True)
 
 @pytest.mark.parametrize("name", WAITS)
 def test_ctrl_c_ends_every_wait(name: str) -> None:
-    program = PROGRAM.replace("{statement}", WAITS[name])
-    with subprocess.Popen(
-        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
-    ) as child:
-        assert child.stdout is not None
-        try:
-            assert child.stdout.readline() == "waiting\n"
-            time.sleep(0.1)
-            child.send_signal(signal.SIGINT)
-            assert child.stdout.readline() == "interrupted\n"
-            assert child.wait(30) == 0
-        finally:
-            child.kill()
+    interrupt(PROGRAM.replace("{statement}", WAITS[name]))

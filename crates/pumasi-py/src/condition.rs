@@ -10,8 +10,9 @@ use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use crate::deaths::warn_of;
 use crate::errors::OrRaise;
-use crate::locks::{Acquire, Lock, RLock, warn_of};
+use crate::locks::{Acquire, Lock, RLock};
 use crate::reference::{Reference, assert_spawning, given};
 use crate::{heap, wait};
 

@@ -25,7 +25,7 @@ use pyo3::types::{PyBytes, PySet, PyString, PyTuple};
 
 use crate::load::{self, Recursion};
 use crate::store::{self, Nested};
-use crate::{locks, wait};
+use crate::{deaths, wait};
 
 /// What keys are looked up in.
 pub trait Table: Lock {
@@ -107,7 +107,7 @@ impl<'a> Alone<'a> {
         let taken = wait::run(py, || table.lock())?;
         let alone = Alone(table);
         match taken {
-            Acquired::Abandoned(death) => locks::warn_of(py, death).map(|()| alone),
+            Acquired::Abandoned(death) => deaths::warn_of(py, death).map(|()| alone),
             _ => Ok(alone),
         }
     }

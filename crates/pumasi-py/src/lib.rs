@@ -21,8 +21,10 @@ mod block;
 mod cli;
 mod condition;
 mod counter;
+mod deaths;
 mod dict;
 mod errors;
+mod event;
 mod fast;
 mod heap;
 mod keyed;
@@ -64,7 +66,11 @@ mod _core {
     #[pymodule_export]
     use super::counter::Counter;
     #[pymodule_export]
+    use super::deaths::OwnerDied;
+    #[pymodule_export]
     use super::dict::{Dict, DictBase, ManagedDict};
+    #[pymodule_export]
+    use super::event::Event;
     #[pymodule_export]
     use super::heap::{Heap, leave};
     #[pymodule_export]
@@ -76,7 +82,7 @@ mod _core {
     #[pymodule_export]
     use super::locked::Locked;
     #[pymodule_export]
-    use super::locks::{BoundedSemaphore, Event, Lock, OwnerDied, RLock, Semaphore};
+    use super::locks::{BoundedSemaphore, Lock, RLock, Semaphore};
     #[pymodule_export]
     use super::namespace::Namespace;
     #[pymodule_export]

@@ -16,7 +16,8 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use crate::errors::{CorruptHeap, OrRaise};
 use crate::{
-    barrier, block, counter, dict, keyed, list, locks, namespace, pickles, queue, rwlock, set,
+    barrier, block, counter, dict, event, keyed, list, locks, namespace, pickles, queue, rwlock,
+    set,
 };
 use pumasi::heap::codec::{Item, Reader};
 
@@ -199,7 +200,7 @@ pub fn handle(py: Python<'_>, object: ObjectRef) -> PyResult<Bound<'_, PyAny>> {
         Kind::BoundedSemaphore => {
             Bound::new(py, locks::BoundedSemaphore::of_object(object)?).map(Bound::into_any)
         }
-        Kind::Event => Bound::new(py, locks::Event::of_object(object)?).map(Bound::into_any),
+        Kind::Event => Bound::new(py, event::Event::of_object(object)?).map(Bound::into_any),
         Kind::Barrier => Bound::new(py, barrier::Barrier::of_object(object)?).map(Bound::into_any),
         Kind::RwLock => Bound::new(py, rwlock::RwLock::of_object(object)?).map(Bound::into_any),
         Kind::Condition => Err(PyTypeError::new_err(

@@ -8,7 +8,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::errors::OrRaise;
-use crate::{locks, wait};
+use crate::{deaths, wait};
 
 /// How often an operation that computes outside the lock begins again when the container was
 /// changed meanwhile, before it takes `locked()` or gives up.
@@ -65,7 +65,7 @@ impl Locked {
             Acquired::No => Ok(false),
             Acquired::Yes => Ok(true),
             Acquired::Abandoned(death) => {
-                if let Err(raised) = locks::warn_of(py, death) {
+                if let Err(raised) = deaths::warn_of(py, death) {
                     let _ = self.raw.unlock();
                     return Err(raised);
                 }

@@ -1,79 +1,22 @@
-//! Locks, semaphores and events. The file is long because the five classes differ in little more
-//! than their docstrings and would drift apart in five files.
+//! Locks and semaphores. The file is long because the four classes differ in little more than their
+//! docstrings and would drift apart in four files.
 //!
 //! `acquire` and `release` have multiprocessing's signatures and exceptions. What a death does is
 //! the core's affair; here it becomes a warning, which names the process that died.
 
 use core::time::Duration;
-use std::ffi::CString;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use pumasi::heap::object::ObjectRef;
-use pumasi::sync::{
-    Acquired, Death, OnDeath, RawBoundedSemaphore, RawEvent, RawLock, RawRLock, RawSemaphore,
-};
+use pumasi::sync::{Acquired, OnDeath, RawBoundedSemaphore, RawLock, RawRLock, RawSemaphore};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::block::by_reference;
-use crate::errors::{OrRaise, OwnerDiedWarning};
+use crate::deaths::{LastDeath, OwnerDied, warn_of};
+use crate::errors::OrRaise;
 use crate::reference::{assert_spawning, given};
 use crate::{heap, wait};
-
-/// A process which died while it held a lock.
-#[pyclass(frozen, eq, module = "pumasi._core")]
-#[derive(Clone, Copy, PartialEq)]
-pub struct OwnerDied {
-    /// The process id.
-    #[pyo3(get)]
-    pid: u32,
-    /// The number of the signal that ended it; None where nobody who knows has told.
-    #[pyo3(get)]
-    signal: Option<i32>,
-}
-
-#[pymethods]
-impl OwnerDied {
-    fn __repr__(&self) -> String {
-        match self.signal {
-            Some(signal) => format!("OwnerDied(pid={}, signal={signal})", self.pid),
-            None => format!("OwnerDied(pid={}, signal=None)", self.pid),
-        }
-    }
-
-    #[classattr]
-    fn __match_args__() -> (&'static str, &'static str) {
-        ("pid", "signal")
-    }
-}
-
-/// The death of which the last `acquire` of a handle told: `1 << 63 | signal(31) | pid(32)`, or 0.
-#[derive(Default)]
-pub struct LastDeath(AtomicU64);
-
-impl LastDeath {
-    #[inline(always)]
-    pub fn forget(&self) {
-        if self.0.load(Ordering::Relaxed) != 0 {
-            self.0.store(0, Ordering::Relaxed);
-        }
-    }
-
-    pub fn keep(&self, death: Death) {
-        let signal = death.signal.unwrap_or(0).cast_unsigned();
-        let word = (1 << 63) | (u64::from(signal) << 32) | u64::from(death.pid);
-        self.0.store(word, Ordering::Relaxed);
-    }
-
-    pub fn get(&self) -> Option<OwnerDied> {
-        let word = self.0.load(Ordering::Relaxed);
-        (word != 0).then(|| OwnerDied {
-            pid: word as u32,
-            signal: Some(((word >> 32) & 0x7fff_ffff) as i32).filter(|&signal| signal != 0),
-        })
-    }
-}
 
 /// What all that can be acquired have in common.
 pub trait Acquire: Sync {
@@ -147,31 +90,6 @@ pub trait Acquire: Sync {
             }
         }
     }
-}
-
-/// Issues `OwnerDiedWarning` at the caller's line.
-pub fn warn_of(py: Python<'_>, death: Death) -> PyResult<()> {
-    let held = "held this lock: what the lock protects may be half changed";
-    warn(py, death, held)
-}
-
-/// The same for one that died with tasks of a queue.
-pub fn warn_of_tasks(py: Python<'_>, death: Death) -> PyResult<()> {
-    let had = "had tasks of this queue that were not done: they count as done now";
-    warn(py, death, had)
-}
-
-fn warn(py: Python<'_>, death: Death, what: &str) -> PyResult<()> {
-    let how = match death.signal {
-        Some(signal) => match pumasi::process::signal_name(signal) {
-            Some(name) => format!("was ended by {name}"),
-            None => format!("was ended by signal {signal}"),
-        },
-        None => "died".to_owned(),
-    };
-    let message = format!("process {} {how} while it {what}", death.pid);
-    let message = CString::new(message)?;
-    PyErr::warn(py, &py.get_type::<OwnerDiedWarning>(), &message, 1)
 }
 
 /// The methods which all that can be acquired share, and those of one class.
@@ -627,88 +545,5 @@ fn on_death(asked: Option<&str>) -> PyResult<OnDeath> {
         Some(other) => Err(PyValueError::new_err(format!(
             "on_death must be 'release', 'keep' or None, not {other:?}"
         ))),
-    }
-}
-
-/// A flag that processes and threads can wait for.
-///
-/// >>> import pumasi
-/// >>> event = pumasi.Event()
-/// >>> event.wait(timeout=0.01)
-/// False
-/// >>> event.set()
-/// >>> event.wait()
-/// True
-#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
-pub struct Event {
-    raw: RawEvent,
-}
-
-impl Event {
-    /// The one that lives in a shared object.
-    pub fn of_object(object: ObjectRef) -> PyResult<Event> {
-        Ok(Event {
-            raw: RawEvent::from_object(object).or_raise()?,
-        })
-    }
-
-    /// The shared object.
-    pub fn object(&self) -> &ObjectRef {
-        self.raw.object()
-    }
-}
-
-#[pymethods]
-impl Event {
-    #[new]
-    #[pyo3(signature = (reference=None, /, *, ctx=None))]
-    fn new(
-        reference: Option<&Bound<'_, PyAny>>,
-        ctx: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Event> {
-        let _one_kind_for_every_start_method = ctx;
-        match given(reference) {
-            Some(object) => Event::of_object(object),
-            None => Ok(Event {
-                raw: RawEvent::create(heap::default()?).or_raise()?,
-            }),
-        }
-    }
-
-    /// Return whether the flag is set.
-    fn is_set(&self) -> bool {
-        self.raw.is_set()
-    }
-
-    /// Set the flag, and wake all who wait for it.
-    fn set(&self) {
-        self.raw.set();
-    }
-
-    /// Clear the flag.
-    fn clear(&self) {
-        self.raw.clear();
-    }
-
-    /// Wait until the flag is set, at most `timeout` seconds; return whether it is.
-    #[pyo3(signature = (timeout=None))]
-    fn wait(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<bool> {
-        let limit = wait::timeout(timeout)?;
-        wait::run(py, || self.raw.wait(limit))
-    }
-
-    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let state = if slf.get().raw.is_set() {
-            "set"
-        } else {
-            "unset"
-        };
-        let name = slf.get_type().qualname()?;
-        Ok(format!("<{name} at {:#x} {state}>", slf.as_ptr() as usize))
-    }
-
-    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        assert_spawning(slf)?;
-        by_reference(slf)
     }
 }

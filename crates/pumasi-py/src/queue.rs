@@ -14,10 +14,10 @@ use pyo3::types::{PyList, PyType};
 use core::time::Duration;
 
 use crate::block::by_reference;
+use crate::deaths::warn_of_tasks;
 use crate::errors::OrRaise;
 use crate::list::to_list;
 use crate::load::Scratch;
-use crate::locks::warn_of_tasks;
 use crate::reference::{assert_spawning, given};
 use crate::store::{self, Nested};
 use crate::{heap, wait};

@@ -7,8 +7,8 @@ use pumasi::sync::{Acquired, RawRwLock};
 use pyo3::prelude::*;
 
 use crate::block::by_reference;
+use crate::deaths::{LastDeath, OwnerDied, warn_of};
 use crate::errors::OrRaise;
-use crate::locks::{LastDeath, OwnerDied, warn_of};
 use crate::reference::{assert_spawning, given};
 use crate::{heap, wait};
 

@@ -2,25 +2,17 @@
 
 use std::process::Command;
 
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::advice::{self, Advised};
 use crate::args::AdviseArgs;
+use crate::cmd::ask::ask;
 use crate::embedding::Embedding;
 use crate::exit::{Exit, Trouble};
 use crate::language::Language;
 use crate::output::Output;
 use crate::tour::python::Python;
-use crate::tour::runner::{self, Failure, Signals};
-
-/// What `python -m pumasi.advise` prints.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Line {
-    Advice(Value),
-    Error { message: String },
-}
+use crate::tour::runner::Signals;
 
 /// Obeys `pumasi advise`.
 pub(crate) fn run(
@@ -35,22 +27,9 @@ pub(crate) fn run(
         .args(["-m", "pumasi.advise"])
         .arg(&args.program)
         .args(&args.arguments);
-    let mut last = None;
-    let ended = runner::stream(&mut command, &signals, |line| {
-        last = serde_json::from_str(line).ok().or(last.take());
-    });
-    match (last, ended) {
-        (_, Err(Failure::Signal(number))) => Err(Trouble::Signal(number)),
-        (Some(Line::Error { message }), _) => {
-            eprintln!("pumasi: {message}");
-            Ok(Exit::Wrong)
-        }
-        (Some(Line::Advice(advice)), Ok(())) => show(args, advice, language),
-        (_, Err(failure)) => Err(Trouble::Missing(failure.in_language(language))),
-        (_, Ok(())) => {
-            let nonsense = Failure::Nonsense("no advice".to_owned());
-            Err(Trouble::Missing(nonsense.in_language(language)))
-        }
+    match ask(&mut command, &signals, language, |_, _| {})? {
+        Ok(advice) => show(args, advice, language),
+        Err(exit) => Ok(exit),
     }
 }
 

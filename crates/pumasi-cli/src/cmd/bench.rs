@@ -4,27 +4,18 @@ use std::process::Command;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::args::BenchArgs;
 use crate::bench::report::Report;
 use crate::bench::{page, text, words};
+use crate::cmd::ask::ask;
 use crate::embedding::Embedding;
 use crate::exit::{Exit, Trouble};
 use crate::language::Language;
 use crate::output::Output;
 use crate::tour::python::Python;
-use crate::tour::runner::{self, Failure, Signals};
-
-/// A line of what `python -m pumasi.measure` prints.
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Line {
-    Progress { what: String, share: f64 },
-    Error { code: String, message: String },
-    Report(Value),
-}
+use crate::tour::runner::Signals;
 
 /// Obeys `pumasi bench`.
 pub(crate) fn run(
@@ -37,34 +28,14 @@ pub(crate) fn run(
     let mut command = Command::new(&python.interpreter.executable);
     command.args(["-m", "pumasi.measure"]).args(args.words());
     let bar = progress(args.quiet);
-    let mut last = None;
-    let ended = runner::stream(&mut command, &signals, |line| {
-        match serde_json::from_str(line) {
-            Ok(Line::Progress { what, share }) => {
-                bar.set_position((share * 1000.0) as u64);
-                bar.set_message(what);
-            }
-            Ok(other) => last = Some(other),
-            Err(_) => {}
-        }
+    let asked = ask(&mut command, &signals, language, |share, what| {
+        bar.set_position((share * 1000.0) as u64);
+        bar.set_message(what);
     });
     bar.finish_and_clear();
-    match (last, ended) {
-        (_, Err(Failure::Signal(number))) => Err(Trouble::Signal(number)),
-        (Some(Line::Error { code, message }), _) => {
-            eprintln!("pumasi: {message}");
-            Ok(match code.as_str() {
-                "usage" | "no-inputs" => Exit::Usage,
-                "not-found" => Exit::Unavailable,
-                _ => Exit::Wrong,
-            })
-        }
-        (Some(Line::Report(report)), Ok(())) => show(args, report, language),
-        (_, Err(failure)) => Err(Trouble::Missing(failure.in_language(language))),
-        (_, Ok(())) => {
-            let nonsense = Failure::Nonsense("no report".to_owned());
-            Err(Trouble::Missing(nonsense.in_language(language)))
-        }
+    match asked? {
+        Ok(report) => show(args, report, language),
+        Err(exit) => Ok(exit),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands, one file each.
 
 pub(crate) mod advise;
+mod ask;
 pub(crate) mod bench;
 pub(crate) mod run;
 pub(crate) mod tour;
