@@ -1,4 +1,4 @@
-"""CPython's own tests of list, mappings and set, run on ours where the interpreter ships them.
+"""CPython's own tests of list, mappings, set and deque, run on ours where they are installed.
 
 Nothing is copied: the classes of the installed `test` package are subclassed here, with our types
 in the place of the builtins. What cannot hold is listed with its reason.
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from pumasi import DefaultDict, Dict, List, Set, _core
+from pumasi import DefaultDict, Deque, Dict, List, Set, _core
 
 
 def shipped(name: str) -> Any:
@@ -39,7 +39,8 @@ LOCAL = "stores an object of a class inside a function, which cannot be pickled"
 BY_IDENTITY = "stores as a key what compares by identity, or whose equality is unknown"
 BY_VALUE = "insists on the identity of what it stored, of which there is a copy"
 MADE_IN_NEW = "calls __init__ a second time: the object is made by __new__"
-ITERATOR = "wants an iterator to let go of its container at its end, or to pickle"
+AT_ONE_MOMENT = "compares with what changes the container: a search looks at a copy of one moment"
+ITERATOR = "wants an iterator to let go of its container at its end, to pickle, or to be called"
 PLAIN_COPY = "wants a copy of the same type: copies are plain by design"
 NO_DICT = "gives the object attributes of its own, which a reference does not carry"
 
@@ -66,6 +67,23 @@ IN_SETS = {
     "test_init": MADE_IN_NEW,
     "test_iterator_pickling": ITERATOR,
     "test_pickling": NO_DICT,
+}
+
+IN_DEQUES = {
+    "test_basics": MADE_IN_NEW,
+    "test_contains": AT_ONE_MOMENT,
+    "test_index": AT_ONE_MOMENT,
+    "test_contains_count_stop_crashes": LOCAL,
+    "test_contains_count_index_stop_crashes": LOCAL,
+    "test_container_iterator": LOCAL,
+    "test_count": LOCAL,
+    "test_copy": BY_VALUE,
+    "test_deepcopy": BY_VALUE,
+    "test_pickle_recursive": BY_VALUE,
+    "test_remove": BY_VALUE,
+    "test_iterator_pickle": ITERATOR,
+    "test_reversed_new": ITERATOR,
+    "test_sizeof": "counts the bytes of CPython's own deque",
 }
 
 
@@ -127,3 +145,16 @@ def test_sets_wherever_they_say_set(name: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "set", Set, raising=False)
     by_value = {"test_copy": BY_VALUE} if name.startswith("TestCopying") else {}
     judge(getattr(module, name), by_value)
+
+
+def test_deques(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = shipped("test_deque")
+    monkeypatch.setattr(module, "deque", Deque)
+    judge(module.TestBasic, IN_DEQUES)
+
+
+def test_deques_as_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = shipped("test_deque")
+    judge(module.TestSequence, {"test_contains_order": LOCAL}, type2test=Deque)
+    monkeypatch.setattr(module, "deque", Deque)
+    judge(module.TestVariousIteratorArgs, {})

@@ -2,7 +2,7 @@
 
 `import pumasi as mp` instead of `import multiprocessing as mp`: processes, start methods, queues
 and pipes are the standard library's; locks, events, `Value`, `Array`, `Manager` and `Pool` are ours
-and survive the death of a process that used them; `List`, `Dict`, `Set`,
+and survive the death of a process that used them; `List`, `Dict`, `Set`, `Deque`,
 `DefaultDict`, `Counter` and `Namespace` are shared containers which grow.
 
 >>> import pumasi as mp
@@ -32,6 +32,7 @@ from . import context as context  # noqa: E402
 from ._core import (  # noqa: E402
     Counter,
     DefaultDict,
+    Deque,
     Dict,
     List,
     Namespace,
@@ -73,6 +74,7 @@ __all__ = [
     "CorruptHeap",
     "Counter",
     "DefaultDict",
+    "Deque",
     "Dict",
     "Event",
     "HeapGone",
@@ -169,6 +171,7 @@ set_forkserver_preload = _default.set_forkserver_preload
 set_start_method = _default.set_start_method
 
 _MutableSequence.register(List)
+_MutableSequence.register(Deque)
 _MutableMapping.register(Dict)
 _MutableSet.register(Set)
 

@@ -1,15 +1,16 @@
 """Shared containers for the `json` module."""
 
+from collections import deque
 from typing import Any
 
-from ._core import DictBase, ListBase, Namespace, Set
+from ._core import Deque, DictBase, ListBase, Namespace, Set
 
 
 def json_default(value: object) -> Any:
     """Return what stands for a shared container in JSON: the `default=` of `json.dump`.
 
-    A List is an array, a Dict of any sort and a Namespace an object, a Set an array of its
-    elements in order of insertion. Nested ones come back to this function. Raises TypeError for
+    A List and a Deque are arrays, a Dict of any sort and a Namespace an object, a Set an array of
+    its elements in order of insertion. Nested ones come back to this function. Raises TypeError for
     anything else, as `json` expects.
 
     >>> import json, pumasi
@@ -21,6 +22,8 @@ def json_default(value: object) -> Any:
         return value.snapshot()
     if isinstance(value, Set):
         return list(value)
-    if isinstance(value, (set, frozenset)):
+    if isinstance(value, Deque):
+        return list(value.snapshot())
+    if isinstance(value, (set, frozenset, deque)):
         return list(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

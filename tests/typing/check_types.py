@@ -1,9 +1,11 @@
 """What a user writes, as a type checker sees it; checked by mypy --strict, run by nobody."""
 
+import collections
+
 from typing_extensions import assert_type
 
 import pumasi as mp
-from pumasi import Counter, DefaultDict, Dict, List, Namespace, Set
+from pumasi import Counter, DefaultDict, Deque, Dict, List, Namespace, Set
 
 
 def containers() -> None:
@@ -37,6 +39,16 @@ def keyed() -> None:
     seen.add("a")  # type: ignore[arg-type]
     for element in seen:
         assert_type(element, int)
+    latest = Deque([1], maxlen=3)
+    assert_type(latest, Deque[int])
+    assert_type(latest.popleft(), int)
+    assert_type(latest[-1], int)
+    assert_type(latest.copy(), collections.deque[int])
+    assert_type(latest + collections.deque("a"), collections.deque[int | str])
+    assert_type(latest.maxlen, int | None)
+    latest += [2]
+    latest.appendleft("a")  # type: ignore[arg-type]
+    latest[1:]  # type: ignore[index]
     counts = Counter("ab")
     assert_type(counts, Counter[str])
     assert_type(counts["a"], int)

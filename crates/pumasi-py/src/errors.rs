@@ -34,9 +34,13 @@ pub fn to_exception(error: Error) -> PyErr {
         Error::BrokenBarrier => BrokenBarrierError::new_err(()),
         Error::IndexOutOfRange { .. } => PyIndexError::new_err(text),
         Error::Empty { what } if what.starts_with("popitem") => PyKeyError::new_err(what),
-        Error::Empty { .. } => PyIndexError::new_err(text),
+        Error::Empty { .. } | Error::Full { .. } => PyIndexError::new_err(text),
         Error::SliceSize { .. } | Error::ZeroStep => PyValueError::new_err(text),
-        Error::Modified { what } if what.contains("changed size") => PyRuntimeError::new_err(what),
+        Error::Modified { what }
+            if what.contains("changed size") || what.contains("during iteration") =>
+        {
+            PyRuntimeError::new_err(what)
+        }
         // multiprocessing tells an RLock's release by the wrong thread from one release too many.
         Error::NotHeld { what } if what.starts_with("attempt") => PyAssertionError::new_err(what),
         Error::Modified { .. } | Error::NotHeld { .. } => PyValueError::new_err(text),

@@ -15,6 +15,7 @@ use pyo3::panic::PanicException;
 use pyo3::prelude::*;
 use pyo3::{Borrowed, PyClass};
 
+use crate::deque::Deque;
 use crate::dict::{Dict, DictBase};
 use crate::list::{List, ListBase};
 use crate::typed::{TypedArray, TypedValue};
@@ -25,6 +26,8 @@ type Object = *mut ffi::PyObject;
 pub fn install(py: Python<'_>) -> PyResult<()> {
     with_one::<ListBase>(py, c"append", list_append)?;
     with_some::<ListBase>(py, c"pop", list_pop)?;
+    with_one::<Deque>(py, c"append", deque_append)?;
+    with_one::<Deque>(py, c"appendleft", deque_appendleft)?;
     with_some::<DictBase>(py, c"get", dict_get)?;
     with_some::<DictBase>(py, c"add", dict_add)?;
     // Also where they are inherited: for an instance of its own class a descriptor needs not
@@ -42,6 +45,26 @@ unsafe extern "C" fn list_append(slf: Object, item: Object) -> Object {
     unsafe {
         enter(slf, |list: &Bound<'_, ListBase>| {
             list.get().append(&argument(list.py(), &item))?;
+            Ok(none())
+        })
+    }
+}
+
+unsafe extern "C" fn deque_append(slf: Object, item: Object) -> Object {
+    // SAFETY: called by the interpreter, through the method of this class.
+    unsafe {
+        enter(slf, |deque: &Bound<'_, Deque>| {
+            deque.get().append(&argument(deque.py(), &item))?;
+            Ok(none())
+        })
+    }
+}
+
+unsafe extern "C" fn deque_appendleft(slf: Object, item: Object) -> Object {
+    // SAFETY: called by the interpreter, through the method of this class.
+    unsafe {
+        enter(slf, |deque: &Bound<'_, Deque>| {
+            deque.get().appendleft(&argument(deque.py(), &item))?;
             Ok(none())
         })
     }

@@ -6,7 +6,7 @@
 //! - `store`, `load`, `pickles`, `keys`: values and keys on their way in and out.
 //! - `heap`, `block`, `reference`: the heap, bytes in it, and what a pickle is made of.
 //! - `locks`, `locked`, `number`, `typed`: locks, `with c.locked()`, Value and Array.
-//! - `list`, `dict`, `set`, `keyed`, `counter`, `namespace`, `views`, `plain`: the containers.
+//! - `list`, `deque`, `dict`, `set`, `keyed`, `counter`, `namespace`, `views`, `plain`: the containers.
 //! - `queue`: what the package's queues are made of.
 //! - `pool`: the shared part of a pool.
 //! - `fast`: short entrances to the methods of the hot path.
@@ -22,6 +22,7 @@ mod cli;
 mod condition;
 mod counter;
 mod deaths;
+mod deque;
 mod dict;
 mod errors;
 mod event;
@@ -67,6 +68,8 @@ mod _core {
     use super::counter::Counter;
     #[pymodule_export]
     use super::deaths::OwnerDied;
+    #[pymodule_export]
+    use super::deque::{Deque, DequeIterator};
     #[pymodule_export]
     use super::dict::{Dict, DictBase, ManagedDict};
     #[pymodule_export]

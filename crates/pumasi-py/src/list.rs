@@ -103,24 +103,35 @@ impl ListBase {
         to: isize,
     ) -> PyResult<Option<(u64, usize)>> {
         let items = self.snapshot_raw(value.py())?;
-        let place = |i: isize| {
-            let i = if i < 0 {
-                i.saturating_add_unsigned(items.len())
-            } else {
-                i
-            };
-            i.clamp(0, items.len() as isize) as usize
-        };
-        let wanted = store::inline(value);
-        for index in place(from)..place(to) {
-            if let Some(item) = items.get(index)
-                && equals(item, value, wanted)?
-            {
-                return Ok(Some((items.version, index)));
-            }
-        }
-        Ok(None)
+        let found = position(&items, value, from, to)?;
+        Ok(found.map(|index| (items.version, index)))
     }
+}
+
+/// The first position from `from` to `to`, by the rules of slices, whose item equals `value`.
+pub fn position(
+    items: &Snapshot,
+    value: &Bound<'_, PyAny>,
+    from: isize,
+    to: isize,
+) -> PyResult<Option<usize>> {
+    let place = |i: isize| {
+        let i = if i < 0 {
+            i.saturating_add_unsigned(items.len())
+        } else {
+            i
+        };
+        i.clamp(0, items.len() as isize) as usize
+    };
+    let wanted = store::inline(value);
+    for index in place(from)..place(to) {
+        if let Some(item) = items.get(index)
+            && equals(item, value, wanted)?
+        {
+            return Ok(Some(index));
+        }
+    }
+    Ok(None)
 }
 
 /// The values of a snapshot in a plain list.
@@ -175,7 +186,7 @@ fn subscript(key: &Bound<'_, PyAny>) -> PyResult<Subscript> {
 }
 
 /// An index, of which one beyond all lists is the largest there is.
-fn clamped(index: &Bound<'_, PyAny>) -> PyResult<isize> {
+pub fn clamped(index: &Bound<'_, PyAny>) -> PyResult<isize> {
     // SAFETY: a live object, and attached. Without an exception to raise the value is clamped; -1
     // with one set means that the object is no index.
     let n = unsafe { ffi::PyNumber_AsSsize_t(index.as_ptr(), core::ptr::null_mut()) };

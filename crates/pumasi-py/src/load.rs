@@ -16,8 +16,8 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 
 use crate::errors::{CorruptHeap, OrRaise};
 use crate::{
-    barrier, block, counter, dict, event, keyed, list, locks, namespace, pickles, queue, rwlock,
-    set,
+    barrier, block, counter, deque, dict, event, keyed, list, locks, namespace, pickles, queue,
+    rwlock, set,
 };
 use pumasi::heap::codec::{Item, Reader};
 
@@ -188,6 +188,7 @@ pub fn handle(py: Python<'_>, object: ObjectRef) -> PyResult<Bound<'_, PyAny>> {
         Kind::List => list::List::of_object(py, object).map(Bound::into_any),
         Kind::Dict => dict::Dict::of_object(py, object).map(Bound::into_any),
         Kind::Set => set::Set::of_object(py, object).map(Bound::into_any),
+        Kind::Deque => deque::Deque::of_object(py, object).map(Bound::into_any),
         Kind::Counter => counter::Counter::of_object(py, object).map(Bound::into_any),
         Kind::DefaultDict => keyed::DefaultDict::of_object(py, object).map(Bound::into_any),
         Kind::Namespace => namespace::Namespace::of_object(py, object).map(Bound::into_any),

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use pumasi::containers::{RawDict, RawList, RawSet};
+use pumasi::containers::{RawDeque, RawDict, RawList, RawSet};
 use pumasi::sync::Acquired;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -29,6 +29,7 @@ pub enum Lockable {
     List(RawList),
     Dict(RawDict),
     Set(RawSet),
+    Deque(RawDeque),
 }
 
 impl Lockable {
@@ -37,6 +38,7 @@ impl Lockable {
             Lockable::List(list) => list.lock(timeout),
             Lockable::Dict(dict) => dict.lock(timeout),
             Lockable::Set(set) => set.lock(timeout),
+            Lockable::Deque(deque) => deque.lock(timeout),
         }
     }
 
@@ -45,6 +47,7 @@ impl Lockable {
             Lockable::List(list) => list.unlock(),
             Lockable::Dict(dict) => dict.unlock(),
             Lockable::Set(set) => set.unlock(),
+            Lockable::Deque(deque) => deque.unlock(),
         }
     }
 }

@@ -3,11 +3,12 @@
 use core::cell::RefCell;
 use std::collections::HashMap;
 
-use pumasi::containers::{ItemRef, Part, RawDict, RawList, RawSet};
+use pumasi::containers::{ItemRef, Part, RawDeque, RawDict, RawList, RawSet};
 use pumasi::heap::object::{Kind, ObjectRef};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
+use crate::deque::{Deque, plain_deque};
 use crate::dict::DictBase;
 use crate::errors::OrRaise;
 use crate::keyed::{factory_of, plain_counter, plain_default};
@@ -46,6 +47,21 @@ impl<'py> Plain<'py> {
             list.append(self.item(item)?)?;
         }
         Ok(list.into_any())
+    }
+
+    /// A plain deque of a shared one.
+    pub fn deque(&mut self, raw: &RawDeque) -> PyResult<Bound<'py, PyAny>> {
+        if let Some(made) = self.made.get(&raw.object().offset()) {
+            return Ok(made.clone());
+        }
+        let _deeper = Recursion::enter(self.py)?;
+        let deque = plain_deque(PyTuple::empty(self.py).as_any(), raw.bound())?;
+        self.made.insert(raw.object().offset(), deque.clone());
+        let items = wait::run(self.py, || raw.snapshot())?;
+        for item in items.iter() {
+            deque.call_method1("append", (self.item(item)?,))?;
+        }
+        Ok(deque)
     }
 
     /// A plain dict of a shared one, of the sort of its kind.
@@ -95,6 +111,7 @@ impl<'py> Plain<'py> {
     fn object(&mut self, object: &ObjectRef) -> PyResult<Bound<'py, PyAny>> {
         match object.kind() {
             Kind::List => self.list(&RawList::from_object(object.clone()).or_raise()?),
+            Kind::Deque => self.deque(&RawDeque::from_object(object.clone()).or_raise()?),
             Kind::Set => self.set(&RawSet::from_object(object.clone()).or_raise()?),
             kind if kind.is_dict() => self.dict(&RawDict::from_object(object.clone()).or_raise()?),
             _ => load::handle(self.py, object.clone()),
@@ -111,6 +128,9 @@ impl<'py> Plain<'py> {
         }
         if let Ok(set) = value.cast::<Set>() {
             return self.set(set.get().raw());
+        }
+        if let Ok(deque) = value.cast::<Deque>() {
+            return self.deque(deque.get().raw());
         }
         if let Ok(namespace) = value.cast::<Namespace>() {
             return self.dict(namespace.get().raw()?);

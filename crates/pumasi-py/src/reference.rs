@@ -15,6 +15,7 @@ use pyo3::sync::PyOnceLock;
 use crate::barrier::Barrier;
 use crate::block::{Block, Gate};
 use crate::condition::Condition;
+use crate::deque::Deque;
 use crate::dict::DictBase;
 use crate::errors::OrRaise;
 use crate::event::Event;
@@ -133,6 +134,7 @@ pub fn object_of<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a ObjectRef> {
         ListBase,
         DictBase,
         Set,
+        Deque,
         Namespace,
         Lock,
         RLock,

@@ -19,6 +19,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyTuple};
 
 use crate::counter::Counter;
+use crate::deque::Deque;
 use crate::dict::Dict;
 use crate::errors::OrRaise;
 use crate::keyed::DefaultDict;
@@ -169,6 +170,9 @@ impl<'h> Storing<'h> {
         }
         if let Ok(set) = value.cast_exact::<Set>() {
             return Ok(Some(set.get().object().clone()));
+        }
+        if let Ok(deque) = value.cast_exact::<Deque>() {
+            return Ok(Some(deque.get().object().clone()));
         }
         if value.is_exact_instance_of::<Counter>() || value.is_exact_instance_of::<DefaultDict>() {
             return Ok(object_of(value).cloned());

@@ -104,6 +104,12 @@ pub enum Error {
         /// The whole message, as Python words it: `pop from empty list`.
         what: &'static str,
     },
+    /// Something was to be added to a container that may have no more.
+    #[error("{what}")]
+    Full {
+        /// The whole message, as Python words it: `deque already at its maximum size`.
+        what: &'static str,
+    },
     /// The sizes of an extended slice and of what was to be stored in it differ.
     #[error("attempt to assign sequence of size {found} to extended slice of size {expected}")]
     SliceSize {

@@ -115,7 +115,7 @@ pub mod process;
 pub mod sync;
 pub mod sys;
 
-pub use containers::{Array, Dict, Dynamic, List, Set, Value};
+pub use containers::{Array, Deque, Dict, Dynamic, List, Set, Value};
 pub use error::{Error, Result};
 pub use heap::Heap;
 pub use heap::shareable::Shareable;

@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use pumasi::containers::{Key, RawDict, RawList};
+use pumasi::containers::{End, Key, RawDeque, RawDict, RawList};
 use pumasi::heap::cell::Tag;
 use pumasi::heap::value::Fetch;
 use pumasi::{Heap, Result};
@@ -40,6 +40,7 @@ struct Churn {
     heap: Heap,
     dict: RawDict,
     list: RawList,
+    deque: RawDeque,
     dice: Dice,
     bytes: Vec<u8>,
 }
@@ -57,6 +58,21 @@ impl Churn {
         let size = self.dice.size() / 8;
         let mut value = self.heap.prepare_bytes(Tag::Str, &self.bytes[..size])?;
         self.list.push(&mut value)
+    }
+
+    /// A value comes at an end; as many go at the other as there are too many.
+    fn pass(&mut self, most: usize) -> Result<()> {
+        let size = self.dice.size() / 8;
+        let mut value = self.heap.prepare_bytes(Tag::Str, &self.bytes[..size])?;
+        let (into, out) = match self.dice.below(2) {
+            0 => (End::Back, End::Front),
+            _ => (End::Front, End::Back),
+        };
+        self.deque.push(into, &mut value)?;
+        while self.deque.len()? > most {
+            self.deque.pop(out, &mut Fetch::new())?;
+        }
+        Ok(())
     }
 
     /// A container in a circle, which only a collection frees.
@@ -84,6 +100,14 @@ impl Churn {
         self.check("after pushing");
         while self.list.pop(-1, &mut out).is_ok() {}
         self.check("after popping");
+        for _ in 0..keys * 4 {
+            self.pass(keys as usize)?;
+        }
+        self.check("after passing");
+        for _ in 0..keys {
+            self.pass(5)?;
+        }
+        self.check("after leaving few");
         for _ in 0..keys / 8 {
             self.circle()?;
         }
@@ -107,7 +131,8 @@ impl Churn {
             stats.live
         );
         assert!(
-            stats.idle <= KEPT + SLACK || when == "after clearing" || when == "after popping",
+            stats.idle <= KEPT + SLACK
+                || ["after clearing", "after popping", "after leaving few"].contains(&when),
             "{when}: {} bytes lie idle\n{stats}",
             stats.idle
         );
@@ -125,6 +150,7 @@ fn the_memory_taken_stays_near_what_is_in_use() {
     let mut churn = Churn {
         dict: RawDict::create(&heap).unwrap(),
         list: RawList::create(&heap).unwrap(),
+        deque: RawDeque::create(&heap, None).unwrap(),
         dice: Dice(seed | 1),
         bytes: vec![b'x'; 200_000],
         heap,
@@ -137,9 +163,13 @@ fn the_memory_taken_stays_near_what_is_in_use() {
     }
     // And at rest only what is in use is left.
     let Churn {
-        heap, dict, list, ..
+        heap,
+        dict,
+        list,
+        deque,
+        ..
     } = churn;
-    drop((dict, list));
+    drop((dict, list, deque));
     heap.collect().unwrap();
     assert_eq!(heap.stats().live, 0);
     assert_eq!(heap.used(), 0, "PUMASI_SEED={seed}");

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod buffer;
+mod deque;
 mod dict;
 mod key;
 mod leaves;
@@ -17,6 +18,7 @@ mod typed;
 
 pub use bucket::Found;
 pub use buffer::RawBuffer;
+pub use deque::{End, RawDeque};
 pub use dict::{Number, Part, RawDict};
 pub use key::Key;
 pub use list::RawList;
@@ -25,6 +27,6 @@ pub use set::{Algebra, Member, RawSet};
 pub use slice::{Slice, Span};
 pub use snapshot::{ItemRef, Snapshot};
 pub use typed::{
-    Addend, Arithmetic, Array, BigInt, Dict, DictIter, DictKey, Dynamic, Element, List, ListIter,
-    Lockable, Locked, Set, SetIter, StoredAs, Typed, Value,
+    Addend, Arithmetic, Array, BigInt, Deque, DequeIter, Dict, DictIter, DictKey, Dynamic, Element,
+    List, ListIter, Lockable, Locked, Set, SetIter, StoredAs, Typed, Value,
 };

@@ -184,6 +184,8 @@ pub const O_LOG_ACTIONS: u64 = 120;
 pub const LOG_ACTIONS: u64 = 5;
 /// The last death that the user lock's next owner was told of: `signal(32) | pid(32)`.
 pub const O_DEATH: u64 = 240;
+/// Of a Deque: raised by every change but the overwriting of an item.
+pub const O_MOVES: u64 = 248;
 /// One bit per participant that holds a handle.
 pub const O_HANDLES: u64 = 256;
 /// Bytes of an object header.
@@ -198,6 +200,7 @@ pub const fn reader_cell(slot: u64) -> u64 {
 
 const _: () = assert!(OBJECT_SIZE == 384);
 const _: () = assert!(O_LOG_ACTIONS + LOG_ACTIONS * 24 <= O_DEATH);
+const _: () = assert!(O_MOVES + 8 == O_HANDLES);
 
 // ---- owner words ---------------------------------------------------------------------------
 

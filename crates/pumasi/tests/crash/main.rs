@@ -8,6 +8,7 @@
 //! a part of these j, a different one for each k; with `PUMASI_SOAK=1` all of them.
 
 mod collector;
+mod deques;
 mod dicts;
 mod life;
 mod lists;
@@ -232,6 +233,7 @@ fn describe(object: &ObjectRef<Sim>) -> String {
                 .collect();
             format!("buffer {words:?}")
         }
+        Kind::Deque => deques::describe(object),
         other => format!("{other:?}"),
     }
 }
@@ -484,6 +486,25 @@ fn set_operations_survive_a_death_at_every_store() {
             "dict.pop",
             "dict.clear",
             "dict.set",
+        ],
+    );
+}
+
+#[test]
+fn deque_operations_survive_a_death_at_every_store() {
+    let tally = explore_all(deques::cases());
+    assert_sections(
+        &tally,
+        &[
+            "deque.push",
+            "deque.pop",
+            "deque.extend",
+            "deque.set",
+            "deque.insert",
+            "deque.remove",
+            "deque.rotate",
+            "deque.reverse",
+            "deque.clear",
         ],
     );
 }

@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use pumasi::Heap;
-use pumasi::containers::{Algebra, Number, Part, RawDict, RawList, RawSet, Slice};
+use pumasi::containers::{Algebra, End, Number, Part, RawDeque, RawDict, RawList, RawSet, Slice};
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Fetch;
 use pumasi::sync::{Arrival, RawBarrier, RawCondition, without_waiting};
@@ -52,6 +52,7 @@ fn round(number: u64) {
     let list = RawList::create(&original).unwrap();
     let dict = RawDict::create(&original).unwrap();
     let set = RawSet::create(&original).unwrap();
+    let deque = RawDeque::create(&original, number.is_multiple_of(3).then_some(30)).unwrap();
     for i in 0..40 {
         let element = Plain::Text(format!("element number {i}"));
         with_key(&original, &element, |k| set.add(k, None)).unwrap();
@@ -61,6 +62,10 @@ fn round(number: u64) {
             Plain::Int(i as i64)
         };
         list.push(&mut prepare(&original, &v).unwrap()).unwrap();
+        let end = if i % 4 == 0 { End::Front } else { End::Back };
+        deque
+            .push(end, &mut prepare(&original, &v).unwrap())
+            .unwrap();
         let mut v = prepare(&original, &v).unwrap();
         with_key(&original, &Plain::Text(format!("key number {i}")), |k| {
             dict.insert(k, None, &mut v)
@@ -195,8 +200,47 @@ fn round(number: u64) {
         attempt("snapshot", || drop(set.snapshot()));
         attempt("pop", || drop(set.pop(&mut Fetch::new())));
     });
+    attempt("deque", || use_deque(&damaged, deque.object().token()));
     wait_there(&damaged, &condition, &barrier);
     attempt("collect", collect);
+}
+
+fn use_deque(damaged: &Heap<Sim>, token: (u64, u64)) {
+    let object = ObjectRef::from_token(damaged, token);
+    let Ok(deque) = object.and_then(RawDeque::from_object) else {
+        return;
+    };
+    if !matches!(deque.lock(Some(Duration::ZERO)), Ok(a) if a.is_ours()) {
+        return;
+    }
+    let _ = deque.unlock();
+    for i in -3..45 {
+        attempt("get", || drop(deque.get(i, &mut Fetch::new())));
+    }
+    attempt("snapshot", || drop(deque.snapshot()));
+    let some = [Plain::Int(1), Plain::Text("some longer text".repeat(3))];
+    for end in [End::Front, End::Back] {
+        attempt("push", || {
+            let _ = deque.push(end, &mut prepare(damaged, &some[1]).unwrap());
+        });
+        attempt("extend", || {
+            let _ = deque.extend(end, &mut prepare_all(damaged, &some));
+        });
+        attempt("pop", || drop(deque.pop(end, &mut Fetch::new())));
+    }
+    attempt("set", || {
+        let _ = deque.set(3, &mut prepare(damaged, &some[0]).unwrap());
+    });
+    attempt("rotate", || {
+        let _ = deque.rotate(5);
+        let _ = deque.rotate(-17);
+    });
+    attempt("insert", || {
+        let _ = deque.insert(7, &mut prepare(damaged, &some[1]).unwrap());
+    });
+    attempt("remove", || drop(deque.remove(9)));
+    attempt("reverse", || drop(deque.reverse()));
+    attempt("clear", || drop(deque.clear()));
 }
 
 fn wait_there(damaged: &Heap<Sim>, condition: &RawCondition<Sim>, barrier: &RawBarrier<Sim>) {

@@ -1,6 +1,7 @@
 //! List, Dict and Set against plain models: random sequences of operations, every result compared,
 //! and the heap's own check after each sequence.
 
+mod deques;
 mod graphs;
 mod queues;
 mod sets;

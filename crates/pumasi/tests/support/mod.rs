@@ -1,7 +1,7 @@
 //! What the tests on simulated heaps share: making one, putting plain values in and out.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use pumasi::containers::{Algebra, Key, Member, RawDict, RawList, RawSet};
+use pumasi::containers::{Algebra, Key, Member, RawDeque, RawDict, RawList, RawSet};
 use pumasi::heap::cell::{Cell, Tag};
 use pumasi::heap::value::{Fetch, Prepared};
 use pumasi::sys::sim::Sim;
@@ -65,6 +65,18 @@ pub fn items(list: &RawList<Sim>) -> Vec<Plain> {
     (0..n)
         .map(|i| {
             let cell = list.get(i, &mut out).unwrap();
+            plain(cell, &mut out)
+        })
+        .collect()
+}
+
+/// A deque's items, one by one.
+pub fn deque_items(deque: &RawDeque<Sim>) -> Vec<Plain> {
+    let mut out = Fetch::new();
+    let n = deque.len().unwrap() as isize;
+    (0..n)
+        .map(|i| {
+            let cell = deque.get(i, &mut out).unwrap();
             plain(cell, &mut out)
         })
         .collect()

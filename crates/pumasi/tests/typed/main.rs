@@ -4,6 +4,7 @@
 mod common;
 mod containers;
 mod deaths;
+mod deques;
 mod dynamic;
 mod locks;
 mod plain;

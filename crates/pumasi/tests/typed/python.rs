@@ -7,7 +7,7 @@ use std::process::Command;
 
 use pumasi::containers::RawDict;
 use pumasi::heap::object::{Kind, ObjectRef};
-use pumasi::{Dict, Dynamic, Heap, List, Set, Shareable};
+use pumasi::{Deque, Dict, Dynamic, Heap, List, Set, Shareable};
 
 use crate::common::tidy;
 
@@ -142,6 +142,42 @@ fn sets_are_the_same_in_both() {
     assert!(set.contains((1, "x".to_owned())).unwrap());
     assert!(!set.contains(1).unwrap());
     assert!(!set.insert("a text which is longer than a cell").unwrap());
+}
+
+#[test]
+fn deques_are_the_same_in_both() {
+    let _tidy = tidy();
+    let deque: Deque = Deque::bounded(4).unwrap();
+    deque.extend([1, 2]).unwrap();
+    deque
+        .push_front("a text which is longer than a cell")
+        .unwrap();
+    let lines = "assert shared == type(shared.copy())(['a text which is longer than a cell', 1, 2], 4)\n\
+                 shared.rotate(-1)\n\
+                 shared.append((1, 'x'))\n\
+                 shared.appendleft(2.5)\n\
+                 print(shared, shared.maxlen)";
+    let Some(printed) = python(deque.raw().object(), lines) else {
+        return;
+    };
+    assert_eq!(
+        printed,
+        "deque([2.5, 1, 2, 'a text which is longer than a cell'], maxlen=4) 4\n"
+    );
+    assert_eq!(deque.pop_front().unwrap(), Some(2.5.into()));
+    assert_eq!(
+        deque.back().unwrap().as_ref().and_then(Dynamic::as_str),
+        Some("a text which is longer than a cell")
+    );
+    let list: List = List::new().unwrap();
+    list.push(deque.clone()).unwrap();
+    let lines = "shared[0].insert(1, None)\nprint(shared)";
+    let printed = python(list.raw().object(), lines).unwrap();
+    assert_eq!(
+        printed,
+        "[deque([1, None, 2, 'a text which is longer than a cell'], maxlen=4)]\n"
+    );
+    assert_eq!(deque.get(1).unwrap(), Some(Dynamic::None));
 }
 
 #[test]

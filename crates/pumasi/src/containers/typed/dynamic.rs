@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::stored::{Items, Stored};
-use crate::containers::typed::{Dict, Element, List, Set, StoredAs};
+use crate::containers::typed::{Deque, Dict, Element, List, Set, StoredAs};
 use crate::error::{Error, Result};
 use crate::heap::codec;
 use crate::heap::object::{Kind, ObjectRef};
@@ -73,6 +73,8 @@ pub enum Dynamic {
     Dict(Dict),
     /// A nested set, shared as well.
     Set(Set),
+    /// A nested deque, shared as well.
+    Deque(Deque),
     /// A shared object of another kind, a lock for instance.
     Object(ObjectRef),
     /// A Python object that only Python can read: its pickle. It cannot be stored from Rust.
@@ -156,6 +158,7 @@ impl Dynamic {
             Stored::Object(object) => match object.kind() {
                 Kind::List => Dynamic::List(List::made_of(stored)?),
                 Kind::Set => Dynamic::Set(Set::made_of(stored)?),
+                Kind::Deque => Dynamic::Deque(Deque::made_of(stored)?),
                 kind if kind.is_dict() => Dynamic::Dict(Dict::made_of(stored)?),
                 _ => Dynamic::Object(object.clone()),
             },
@@ -207,6 +210,7 @@ impl Element for Dynamic {
             Dynamic::List(list) => Stored::Object(list.raw().object()),
             Dynamic::Dict(dict) => Stored::Object(dict.raw().object()),
             Dynamic::Set(set) => Stored::Object(set.raw().object()),
+            Dynamic::Deque(deque) => Stored::Object(deque.raw().object()),
             Dynamic::Object(object) => Stored::Object(object),
             Dynamic::Opaque(pickle) => Stored::Pickle(pickle),
             Dynamic::Typed(Typed { id, bytes }) => Stored::Typed(*id, bytes),
@@ -332,6 +336,12 @@ impl<K: Element> From<Set<K>> for Dynamic {
     }
 }
 
+impl<T: Element> From<Deque<T>> for Dynamic {
+    fn from(deque: Deque<T>) -> Dynamic {
+        Dynamic::Deque(deque.cast())
+    }
+}
+
 impl<T: Into<Dynamic>> From<Option<T>> for Dynamic {
     fn from(value: Option<T>) -> Dynamic {
         value.map_or(Dynamic::None, Into::into)
@@ -353,7 +363,7 @@ macro_rules! try_into {
 
 try_into! {
     bool char u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 String Vec<u8>
-    List Dict Set
+    List Dict Set Deque
 }
 
 impl Typed {
@@ -399,6 +409,7 @@ impl fmt::Display for Dynamic {
             Dynamic::List(list) => write!(f, "<{list:?}>"),
             Dynamic::Dict(dict) => write!(f, "<{dict:?}>"),
             Dynamic::Set(set) => write!(f, "<{set:?}>"),
+            Dynamic::Deque(deque) => write!(f, "<{deque:?}>"),
             Dynamic::Object(object) => write!(f, "<{object:?}>"),
             Dynamic::Opaque(pickle) => write!(f, "<Python object of {} bytes>", pickle.len()),
             Dynamic::Typed(typed) => write!(f, "<Rust value of {} bytes>", typed.bytes.len()),

@@ -68,6 +68,10 @@ impl<T> fmt::Debug for ListIter<T> {
 /// an error, for it is only now read as a `K`.
 pub type SetIter<K> = ListIter<K>;
 
+/// The elements of a deque as they were when [`Deque::iter`](crate::Deque::iter) was called. Each
+/// may be an error, for it is only now read as a `T`.
+pub type DequeIter<T> = ListIter<T>;
+
 /// The pairs of a dictionary as they were when [`Dict::iter`](crate::Dict::iter) was called. Each may be an error,
 /// for it is only now read as a `K` and a `V`.
 pub struct DictIter<K, V> {

@@ -2,6 +2,7 @@
 
 mod addend;
 mod array;
+mod deque;
 mod dict;
 mod dynamic;
 mod element;
@@ -15,10 +16,11 @@ mod value;
 
 pub use addend::Addend;
 pub use array::Array;
+pub use deque::Deque;
 pub use dict::Dict;
 pub use dynamic::{BigInt, Dynamic, Typed};
 pub use element::{DictKey, Element, StoredAs};
-pub use iter::{DictIter, ListIter, SetIter};
+pub use iter::{DequeIter, DictIter, ListIter, SetIter};
 pub use list::List;
 pub use locked::{Lockable, Locked};
 pub use plain::Arithmetic;

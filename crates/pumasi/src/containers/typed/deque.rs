@@ -1,0 +1,405 @@
+//! A shared list with two ends, of elements of one type.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::containers::typed::element::mismatch;
+use crate::containers::typed::locked::{self, Lockable, Locked, locked};
+use crate::containers::typed::stored::{Stored, read};
+use crate::containers::typed::{DequeIter, Dynamic, Element, StoredAs, handle};
+use crate::containers::{End, RawDeque};
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::heap::object::ObjectRef;
+use crate::heap::value::{Fetch, Prepared};
+use crate::sync::{Acquired, LockError};
+
+/// A list that processes share and that is as fast at its front as at its back. Bounded, it keeps
+/// the newest: what comes in at one end of a full one pushes out what is at the other.
+///
+/// Every operation is one step: others see all of it or nothing, also when this process is killed
+/// in the middle. Cloning gives another handle of the same deque; a handle can be sent to other
+/// processes and stored in other containers. To wait for what comes next there are queues
+/// ([`RawQueue`](crate::containers::RawQueue)): a deque never waits.
+///
+/// Without a type it is a `Deque<Dynamic>`, which holds anything, and is what Python sees.
+///
+/// ```
+/// # fn main() -> pumasi::Result<()> {
+/// let latest = pumasi::Deque::bounded(3)?;
+/// for n in 0..5 {
+///     latest.push_back(n)?;
+/// }
+/// assert_eq!(latest.to_vec()?, [2, 3, 4]);
+/// latest.push_front(1)?;
+/// assert_eq!(latest.pop_back()?, Some(3));
+/// # Ok(())
+/// # }
+/// ```
+///
+/// An operation may wait, shortly, for that of another process, and for as long as another has
+/// the deque [`locked`](Deque::locked). Those in the middle ([`insert`](Deque::insert),
+/// [`remove`](Deque::remove)) copy 8 bytes for every element while they hold it.
+///
+/// # Errors
+/// Every operation can fail as those of [`List`](crate::List) do.
+pub struct Deque<T = Dynamic> {
+    raw: RawDeque,
+    types: PhantomData<fn() -> T>,
+}
+
+handle!(Deque<T>, RawDeque);
+
+impl<T: Element> Deque<T> {
+    /// An empty deque of any length, in the default heap.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], and as [`Heap::global`].
+    pub fn new() -> Result<Deque<T>> {
+        Deque::new_in(Heap::global()?)
+    }
+
+    /// The same in a heap of your choice.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new_in(heap: &Heap) -> Result<Deque<T>> {
+        RawDeque::create(heap, None).map(Deque::from)
+    }
+
+    /// An empty deque of at most `bound` elements, in the default heap.
+    ///
+    /// # Errors
+    /// As [`Deque::new`].
+    pub fn bounded(bound: usize) -> Result<Deque<T>> {
+        Deque::bounded_in(Heap::global()?, bound)
+    }
+
+    /// The same in a heap of your choice.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn bounded_in(heap: &Heap, bound: usize) -> Result<Deque<T>> {
+        RawDeque::create(heap, Some(bound)).map(Deque::from)
+    }
+
+    /// A deque of these elements, in the default heap.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let deque = pumasi::Deque::of(["rice", "salt"].map(String::from))?;
+    /// assert_eq!(deque.pop_front()?.as_deref(), Some("rice"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Deque::new`].
+    pub fn of(elements: impl IntoIterator<Item = T>) -> Result<Deque<T>> {
+        let deque = Deque::new()?;
+        deque.extend(elements)?;
+        Ok(deque)
+    }
+
+    /// The same deque, read as one of other elements. An element that is none is an error when it
+    /// is read.
+    pub fn cast<U: Element>(self) -> Deque<U> {
+        Deque::from(self.raw)
+    }
+
+    fn heap(&self) -> &Heap {
+        self.raw.object().heap()
+    }
+
+    // ---- reading ---------------------------------------------------------------------------
+
+    /// How many elements there may be; `None` for any number.
+    pub fn bound(&self) -> Option<usize> {
+        self.raw.bound()
+    }
+
+    /// How many elements there are.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    #[inline]
+    pub fn len(&self) -> Result<usize> {
+        self.raw.len()
+    }
+
+    /// Whether there is none.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn is_empty(&self) -> Result<bool> {
+        self.raw.is_empty()
+    }
+
+    /// A copy of the element at `index`, `None` past the end.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    #[inline]
+    pub fn get(&self, index: usize) -> Result<Option<T>> {
+        match isize::try_from(index) {
+            Ok(index) => self.at(index),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// A copy of the first element.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn front(&self) -> Result<Option<T>> {
+        self.at(0)
+    }
+
+    /// A copy of the last element.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn back(&self) -> Result<Option<T>> {
+        self.at(-1)
+    }
+
+    fn at(&self, index: isize) -> Result<Option<T>> {
+        let mut out = Fetch::new();
+        match self.raw.get(index, &mut out) {
+            Ok(cell) => read(cell, &mut out).map(Some),
+            Err(Error::IndexOutOfRange { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A copy of all elements as they are at one moment.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn to_vec(&self) -> Result<Vec<T>> {
+        self.iter()?.collect()
+    }
+
+    /// The elements as they are at this moment: later changes do not show.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let deque = pumasi::Deque::of([1, 2])?;
+    /// for n in deque.iter()? {
+    ///     deque.push_front(n? * 10)?;
+    /// }
+    /// assert_eq!(deque.to_vec()?, [20, 10, 1, 2]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn iter(&self) -> Result<DequeIter<T>> {
+        Ok(DequeIter::new(self.raw.snapshot()?))
+    }
+
+    /// Where `element` is first, in a copy of the deque.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn position(&self, element: &T) -> Result<Option<usize>>
+    where
+        T: PartialEq,
+    {
+        for (i, found) in self.iter()?.enumerate() {
+            if found? == *element {
+                return Ok(Some(i));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether `element` is in a copy of the deque.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn contains(&self, element: &T) -> Result<bool>
+    where
+        T: PartialEq,
+    {
+        Ok(self.position(element)?.is_some())
+    }
+
+    // ---- the ends --------------------------------------------------------------------------
+
+    /// Adds an element behind the last; of a full deque the first one goes.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    #[inline]
+    pub fn push_back(&self, element: impl StoredAs<T>) -> Result<()> {
+        self.push(End::Back, element)
+    }
+
+    /// Adds an element before the first; of a full deque the last one goes.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    #[inline]
+    pub fn push_front(&self, element: impl StoredAs<T>) -> Result<()> {
+        self.push(End::Front, element)
+    }
+
+    #[inline]
+    fn push(&self, end: End, element: impl StoredAs<T>) -> Result<()> {
+        element.lent(|stored| {
+            let mut prepared = stored.prepare(self.heap())?;
+            self.raw.push(end, &mut prepared)
+        })
+    }
+
+    /// Takes the last element out; `None` when there is none.
+    ///
+    /// # Errors
+    /// See [`Deque`]; an element of another type is out nevertheless.
+    #[inline]
+    pub fn pop_back(&self) -> Result<Option<T>> {
+        self.pop(End::Back)
+    }
+
+    /// Takes the first element out; `None` when there is none.
+    ///
+    /// # Errors
+    /// See [`Deque`]; an element of another type is out nevertheless.
+    #[inline]
+    pub fn pop_front(&self) -> Result<Option<T>> {
+        self.pop(End::Front)
+    }
+
+    #[inline]
+    fn pop(&self, end: End) -> Result<Option<T>> {
+        let mut out = Fetch::new();
+        match self.raw.pop(end, &mut out) {
+            Ok(cell) => read(cell, &mut out).map(Some),
+            Err(Error::Empty { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Adds elements behind the last, all in one step. Of a bounded deque as many go at the front
+    /// as are too many.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn extend(&self, elements: impl IntoIterator<Item = impl StoredAs<T>>) -> Result<()> {
+        self.raw.extend(End::Back, &mut self.prepared(elements)?)
+    }
+
+    /// Adds elements before the first one after the other, all in one step: the last of them is
+    /// the first in the end.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn extend_front(&self, elements: impl IntoIterator<Item = impl StoredAs<T>>) -> Result<()> {
+        self.raw.extend(End::Front, &mut self.prepared(elements)?)
+    }
+
+    fn prepared(
+        &self,
+        elements: impl IntoIterator<Item = impl StoredAs<T>>,
+    ) -> Result<Vec<Prepared<'_>>> {
+        elements
+            .into_iter()
+            .map(|element| element.lent(|stored| stored.prepare(self.heap())))
+            .collect()
+    }
+
+    // ---- in between ------------------------------------------------------------------------
+
+    /// Overwrites the element at `index`.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`] past the end; see [`Deque`].
+    #[inline]
+    pub fn set(&self, index: usize, element: impl StoredAs<T>) -> Result<()> {
+        let index = position(index)?;
+        element.lent(|stored| {
+            let mut prepared = stored.prepare(self.heap())?;
+            self.raw.set(index, &mut prepared)
+        })
+    }
+
+    /// Changes the element at `index` in one step; what `change` returns. Nobody sees or changes
+    /// the deque while `change` runs.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`] past the end; see [`Deque`].
+    pub fn update<R>(&self, index: usize, change: impl FnOnce(&mut T) -> R) -> Result<R> {
+        let _alone = locked::lock_quietly(self)?;
+        let mut element = self
+            .get(index)?
+            .ok_or(Error::IndexOutOfRange { what: "deque" })?;
+        let result = change(&mut element);
+        self.set(index, element)?;
+        Ok(result)
+    }
+
+    /// Adds an element before the one at `index`, or at the end.
+    ///
+    /// # Errors
+    /// [`Error::Full`] when there are as many as there may be; see [`Deque`].
+    pub fn insert(&self, index: usize, element: impl StoredAs<T>) -> Result<()> {
+        let index = isize::try_from(index).unwrap_or(isize::MAX);
+        element.lent(|stored| {
+            let mut prepared = stored.prepare(self.heap())?;
+            self.raw.insert(index, &mut prepared)
+        })
+    }
+
+    /// Takes the element at `index` out.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`] past the end; see [`Deque`].
+    pub fn remove(&self, index: usize) -> Result<T> {
+        let mut out = Fetch::new();
+        let cell = self.raw.take_out(position(index)?, &mut out)?;
+        read(cell, &mut out)
+    }
+
+    /// Moves the first `n` elements to the back, one by one.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn rotate_left(&self, n: usize) -> Result<()> {
+        self.raw.rotate(-isize::try_from(n).unwrap_or(isize::MAX))
+    }
+
+    /// Moves the last `n` elements to the front, one by one.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn rotate_right(&self, n: usize) -> Result<()> {
+        self.raw.rotate(isize::try_from(n).unwrap_or(isize::MAX))
+    }
+
+    /// Reverses the order.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn reverse(&self) -> Result<()> {
+        self.raw.reverse()
+    }
+
+    /// Removes everything.
+    ///
+    /// # Errors
+    /// See [`Deque`].
+    pub fn clear(&self) -> Result<()> {
+        self.raw.clear()
+    }
+
+    locked!();
+}
+
+fn position(index: usize) -> Result<isize> {
+    isize::try_from(index).map_err(|_| Error::IndexOutOfRange { what: "deque" })
+}
