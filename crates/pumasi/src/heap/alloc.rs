@@ -166,9 +166,7 @@ impl<H: Host> Heap<H> {
 
     /// Gives every block of a chunk that is ours alone its first word in this cut (BLOCK-2).
     fn cut(&self, chunk: u64, class: usize) {
-        let base = self
-            .host()
-            .load64(self.entry(chunk) + C_GENERATION, Ordering::Acquire);
+        let base = self.highest_generation(chunk);
         let start = self.chunk_start(chunk);
         for i in 0..self.blocks_in(class) {
             self.host().store64(

@@ -164,21 +164,22 @@ impl<H: Host> Heap<H> {
         BlockWord(self.host().load64(off, Ordering::Acquire))
     }
 
+    /// The highest generation that a block in the chunk ever had (BLOCK-2), as blocks hold it.
+    pub(super) fn highest_generation(&self, chunk: u64) -> u64 {
+        let at = self.entry(chunk) + C_GENERATION;
+        BlockWord(self.host().load64(at, Ordering::Acquire)).generation()
+    }
+
     #[cold]
     pub(super) fn allocate_run(&self, local: &Local, size: u64) -> Result<BlockRef> {
         let n = size.div_ceil(self.0.chunk_size);
         let chunk = self.claim_chunks(local, n)?;
         let off = self.chunk_start(chunk);
-        let base = self
-            .host()
-            .load64(self.entry(chunk) + C_GENERATION, Ordering::Acquire);
-        let generation = base + 1;
+        let base = self.highest_generation(chunk);
+        let word = BlockWord::new(State::Pending, local.slot, base + 1);
+        let generation = word.generation();
         // The word first: a HEAD over a FREE word would count as being freed.
-        self.host().store64(
-            off,
-            BlockWord::new(State::Pending, local.slot, generation).0,
-            Ordering::Release,
-        );
+        self.host().store64(off, word.0, Ordering::Release);
         let claimed = self.chunk(chunk);
         self.set_chunk(
             chunk,

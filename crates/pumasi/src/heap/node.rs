@@ -337,7 +337,9 @@ impl<H: Host> Heap<H> {
 
     /// Whether a block holds a value (not a node or an object header), told by its meta word.
     pub(crate) fn is_value(&self, off: u64) -> bool {
-        self.get(off + B_META) >> 48 < Form::Leaf as u64
+        off.is_multiple_of(16)
+            && self.chunk_of(off).is_ok()
+            && self.get(off + B_META) >> 48 < Form::Leaf as u64
             && matches!(self.word(off).state(), Some(State::Live | State::Limbo))
     }
 }

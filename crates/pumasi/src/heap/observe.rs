@@ -6,7 +6,7 @@
 
 use core::sync::atomic::Ordering;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::heap::cell::{BlockWord, State};
 use crate::heap::chunk::Use;
@@ -93,6 +93,9 @@ fn count<H: Host>(heap: &Heap<H>, object: u64, op: Op, contended: bool) -> Resul
                 stats = found;
             }
         }
+    }
+    if !heap.is_value(stats) {
+        return Err(Error::corrupt(stats, "counters outside the chunks"));
     }
     heap.host().add64(stats + B_BYTES + op as u64 * 8, 1);
     if contended {

@@ -1,7 +1,7 @@
 //! A damaged heap gives an error: never an endless loop, never an access outside the memory.
 //!
-//! Random words of a heap with a list, a dictionary and some who wait in it are overwritten, then every
-//! operation is tried. An operation may fail, may even succeed; a panic is allowed only as the
+//! Random words of a heap with containers, queues, locks and some who wait in it are overwritten, then
+//! every operation is tried. An operation may fail, may even succeed; a panic is allowed only as the
 //! backstop that says so ("damaged heap"). A watchdog ends a loop. `PUMASI_ROUND` names the round
 //! to begin with.
 
@@ -13,10 +13,12 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use pumasi::Heap;
-use pumasi::containers::{Algebra, End, Number, Part, RawDeque, RawDict, RawList, RawSet, Slice};
+use pumasi::containers::{
+    Algebra, End, Number, Order, Part, RawDeque, RawDict, RawList, RawQueue, RawSet, Slice, Value,
+};
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Fetch;
-use pumasi::sync::{Arrival, RawBarrier, RawCondition, without_waiting};
+use pumasi::sync::{Arrival, RawBarrier, RawCondition, RawRwLock, without_waiting};
 use pumasi::sys::sim::Sim;
 use support::{Plain, combine, copy, heap, prepare, prepare_all, with_key};
 
@@ -78,6 +80,23 @@ fn round(number: u64) {
         let _stays = condition.enlist().unwrap();
         assert!(matches!(barrier.arrive(false), Ok(Arrival::Wait(_))));
     }
+    let lock = RawRwLock::create(&original).unwrap();
+    assert!(lock.acquire_read(None).unwrap().is_ours());
+    let queues = [Order::FirstFirst, Order::LastFirst].map(|order| {
+        let queue = RawQueue::create(&original, 0, order, true).unwrap();
+        for i in 0..20 {
+            let v = Plain::Text("an item of a queue".repeat(1 + i % 4 * 30));
+            let mut v = prepare(&original, &v).unwrap();
+            assert!(queue.put(&mut v, None).unwrap());
+        }
+        queue
+    });
+    for queue in &queues {
+        // Leases that name a living process stay: one of an item, one of several.
+        std::mem::forget(queue.get(None, &mut Fetch::new()).unwrap());
+        std::mem::forget(queue.get_many(3, None).unwrap().1);
+    }
+    let value = Value::new_in(&original, [1u64, 2, 3]).unwrap();
     // Something that only a collection finds, and something nested that it must follow.
     let circle = RawList::create(&original).unwrap();
     for to in [circle.object(), list.object()] {
@@ -101,6 +120,17 @@ fn round(number: u64) {
             _ => random.below(1 << 20),
         };
         damaged.host().poke(off, value);
+    }
+    // And near an object: in its header, or in what was made just before it.
+    if number.is_multiple_of(3) {
+        let headers = [
+            lock.object().offset(),
+            queues[0].object().offset(),
+            queues[1].object().offset(),
+            value.objects().0.offset(),
+        ];
+        let at = headers[random.below(4) as usize] + 24 + (random.below(230) & !7);
+        damaged.host().poke(at, random.next() >> random.below(64));
     }
     let collect = || drop(pumasi::sync::without_waiting(|| damaged.collect()));
     attempt("stats", || drop(damaged.stats().to_string()));
@@ -202,7 +232,40 @@ fn round(number: u64) {
     });
     attempt("deque", || use_deque(&damaged, deque.object().token()));
     wait_there(&damaged, &condition, &barrier);
+    use_lock(&damaged, &lock);
+    for queue in &queues {
+        use_queue(&damaged, queue);
+    }
+    attempt("value", || {
+        let (buffer, lock) = value.objects();
+        let found = |o: &ObjectRef<Sim>| ObjectRef::from_token(&damaged, o.token());
+        let (Ok(buffer), Ok(lock)) = (found(buffer), found(lock)) else {
+            return;
+        };
+        let Ok(value) = Value::<[u64; 3], Sim>::from_objects(buffer, lock) else {
+            return;
+        };
+        without_waiting(|| {
+            attempt("get", || drop(value.get()));
+            attempt("set", || drop(value.set([4, 5, 6])));
+            attempt("update", || drop(value.update(|v| v[0] += 1)));
+        });
+    });
     attempt("collect", collect);
+    // Whatever the dead have left, leases among it, in a heap that is damaged.
+    attempt("settle", || {
+        let heir = support::sibling(&damaged, 9);
+        damaged.host().die();
+        // The leases are the first process's.
+        support::sibling(&damaged, 1).host().die();
+        without_waiting(|| {
+            if heir.join().is_ok() {
+                attempt("recover", || {
+                    let _ = heir.recover();
+                });
+            }
+        });
+    });
 }
 
 fn use_deque(damaged: &Heap<Sim>, token: (u64, u64)) {
@@ -282,6 +345,75 @@ fn wait_there(damaged: &Heap<Sim>, condition: &RawCondition<Sim>, barrier: &RawB
         patient("abort", &|| drop(b.abort()));
         patient("reset", &|| drop(b.reset()));
         patient("count", &|| drop(b.waiting()));
+    });
+}
+
+fn use_lock(damaged: &Heap<Sim>, lock: &RawRwLock<Sim>) {
+    attempt("rwlock", || {
+        let object = ObjectRef::from_token(damaged, lock.object().token());
+        let Ok(lock) = object.and_then(RawRwLock::from_object) else {
+            return;
+        };
+        let zero = Some(Duration::ZERO);
+        let patient = |name, f: &dyn Fn()| without_waiting(|| attempt(name, f));
+        patient("count", &|| drop(lock.readers()));
+        patient("write", &|| {
+            if matches!(lock.acquire_write(zero), Ok(a) if a.is_ours()) {
+                let _ = lock.release_write();
+            }
+        });
+        patient("read", &|| {
+            for _ in 0..2 {
+                let _ = lock.acquire_read(zero);
+                let _ = (lock.is_written(), lock.is_written_here());
+            }
+            let _ = lock.release_read();
+        });
+        patient("end to write", &|| drop(lock.release_write()));
+    });
+}
+
+fn use_queue(damaged: &Heap<Sim>, queue: &RawQueue<Sim>) {
+    attempt("queue", || {
+        let object = ObjectRef::from_token(damaged, queue.object().token());
+        let Ok(queue) = object.and_then(RawQueue::from_object) else {
+            return;
+        };
+        let zero = Some(Duration::ZERO);
+        let patient = |name, f: &dyn Fn()| without_waiting(|| attempt(name, f));
+        let long = Plain::Text("another item".repeat(20));
+        patient("snapshot", &|| drop(queue.snapshot()));
+        patient("get", &|| {
+            for _ in 0..3 {
+                let _ = queue.get(zero, &mut Fetch::new());
+            }
+        });
+        patient("put", &|| {
+            for _ in 0..40 {
+                let _ = queue.put(&mut prepare(damaged, &long).unwrap(), zero);
+            }
+        });
+        patient("put many", &|| {
+            let mut values = prepare_all(damaged, &vec![long.clone(); 30]);
+            let _ = queue.put_many(&mut values, zero);
+        });
+        patient("put in between", &|| {
+            if let Ok(seen) = queue.snapshot() {
+                let mut v = prepare(damaged, &long).unwrap();
+                let _ = queue.put_at(seen.version, 2, &mut v);
+            }
+        });
+        patient("get many", &|| drop(queue.get_many(8, zero)));
+        patient("tasks", &|| {
+            for _ in 0..6 {
+                let _ = queue.task_done();
+            }
+            let _ = queue.join(zero);
+        });
+        patient("look", &|| {
+            let _ = (queue.wait_for_item(zero), queue.wait_for_room(zero));
+        });
+        patient("close", &|| drop(queue.close()));
     });
 }
 

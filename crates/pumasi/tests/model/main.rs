@@ -8,6 +8,7 @@ mod sets;
 #[path = "../support/mod.rs"]
 mod support;
 mod system;
+mod waiting;
 
 use proptest::prelude::*;
 use pumasi::containers::{Number, Part, RawDict, RawList, Slice};
