@@ -26,6 +26,7 @@ from collections.abc import MutableSequence as _MutableSequence  # noqa: E402
 from collections.abc import MutableSet as _MutableSet  # noqa: E402
 from multiprocessing import process as process  # noqa: E402
 from multiprocessing import reduction as reduction  # noqa: E402
+from typing import Any as _Any  # noqa: E402
 
 from . import _core, _lifecycle  # noqa: E402
 from . import context as context  # noqa: E402
@@ -127,6 +128,7 @@ __all__ = [
     "set_executable",
     "set_forkserver_preload",
     "set_start_method",
+    "share",
     "stats",
 ]
 
@@ -169,6 +171,35 @@ SUBWARNING: int = _multiprocessing.SUBWARNING  # type: ignore[attr-defined]
 set_executable = _default.set_executable
 set_forkserver_preload = _default.set_forkserver_preload
 set_start_method = _default.set_start_method
+
+
+def share(array: _Any, *, readonly: bool = False) -> _Any:
+    """Copy a NumPy array into shared memory, and return an array over it that travels by reference.
+
+    Wherever the array goes, to a Process, through a Queue, into and out of a Pool, into a List or
+    Dict, its elements stay where they are: the receiver's array is a view of the same memory, and
+    what one process writes all see. The memory is freed when the last view, in any process, is
+    gone, however that process ended. Slices and other views travel alike.
+
+    With `readonly` nobody may write through this array or what is sent of it. An array that is
+    shared already is not copied again. Anything that `numpy.asarray` takes will do; an array of
+    Python objects raises TypeError, and a heap that is full MemoryError. As with any memory, who
+    reads while another writes sees some elements before and some after: use a Lock.
+
+    >>> import numpy
+    >>> import pumasi
+    >>> array = pumasi.share(numpy.zeros((2, 3)))
+    >>> places = pumasi.List([array])
+    >>> places[0][1] = 7        # what comes out is a view of the same memory
+    >>> array.tolist()
+    [[0.0, 0.0, 0.0], [7.0, 7.0, 7.0]]
+    """
+    try:
+        from ._arrays import share
+    except ImportError as error:
+        raise ImportError(f'{error}: pip install "pumasi[numpy]"') from error
+    return share(array, readonly=readonly)
+
 
 _MutableSequence.register(List)
 _MutableSequence.register(Deque)
