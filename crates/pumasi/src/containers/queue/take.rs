@@ -1,0 +1,256 @@
+//! Taking, one value or many, and what one who has taken holds.
+
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+
+use crate::containers::queue::{Looked, Order, RawQueue};
+use crate::containers::snapshot::Snapshot;
+use crate::error::{Fast, Result};
+use crate::heap::Local;
+use crate::heap::alloc::BlockRef;
+use crate::heap::cell::Cell;
+use crate::heap::held::Held;
+use crate::heap::lease::{L_CELL, taken_by};
+use crate::heap::log::Action;
+use crate::heap::node::{Form, LEAF_CELLS, N_LENGTH};
+use crate::heap::ring::{HUB_CLOSED, HUB_ITEM, HUB_ROOM, HUB_STATE, Ring};
+use crate::heap::value::Fetch;
+use crate::observer::Op;
+use crate::sys::{Host, Real};
+
+/// An item on its way from a queue to its taker. While this lives, the item goes back to the
+/// queue if the process dies; when it is dropped the item has arrived.
+#[must_use = "the item has arrived when this is dropped"]
+pub struct Taken<'a, H: Host = Real> {
+    queue: &'a RawQueue<H>,
+    /// The value's cell; its block, if it has one, was fetched.
+    pub cell: Cell,
+    lease: Option<(&'static Local, u64)>,
+}
+
+impl<H: Host> Drop for Taken<'_, H> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if let Some((local, lease)) = self.lease {
+            self.queue.heap().end_lease(local, lease);
+        }
+    }
+}
+
+impl<H: Host> RawQueue<H> {
+    /// Takes the next value out, waiting at most `timeout` (`None`: for ever; zero: not at all).
+    /// `None` when there was none.
+    ///
+    /// # Errors
+    /// [`Error::Closed`] when the queue is closed and empty; [`Error::WouldBlock`] where this
+    /// thread may not wait, and what its check says.
+    #[inline]
+    pub fn get(
+        &self,
+        timeout: Option<Duration>,
+        out: &mut Fetch<H>,
+    ) -> Result<Option<Taken<'_, H>>> {
+        let mut slept = false;
+        self.wait(
+            self.hub + HUB_ITEM,
+            timeout,
+            |note| {
+                let looked = self.get_now(out, note, slept)?;
+                slept |= note;
+                Ok(looked)
+            },
+            || !self.is_empty(),
+        )
+    }
+
+    #[inline]
+    fn get_now(&self, out: &mut Fetch<H>, note: bool, slept: bool) -> Fast<Looked<Taken<'_, H>>> {
+        let mut held = self.enter(Op::Pop, "queue.get")?;
+        let (heap, local) = (held.heap, held.local);
+        let mut ring = self.ring(&held)?;
+        if ring.len == 0 {
+            if heap.get(self.hub + HUB_CLOSED) != 0 {
+                return Err(Self::closed().into());
+            }
+            heap.tell_reader(self.hub);
+            return Ok(Looked::Nothing(self.note(self.hub + HUB_ITEM, note)));
+        }
+        if ring.capacity >= 1024 && ring.len * 8 < ring.capacity {
+            ring = self.shrink(&mut held, ring);
+        }
+        let (at, new) = match self.order {
+            Order::FirstFirst => (ring.at(0), ring.moved(-1, 0)),
+            Order::LastFirst => (ring.at(ring.len as i64 - 1), ring.moved(0, -1)),
+        };
+        let cell = Cell(heap.get(at));
+        heap.fetch(local, at, cell, out)?;
+        held.changed();
+        let lease = heap.free_lease(local, self.hub);
+        self.take(&mut held, new, cell, lease, 1, None)?;
+        heap.tell_reader(self.hub);
+        let room = self.bound > 0 && heap.call(self.hub + HUB_ROOM);
+        let more = slept && self.pass_on(self.hub + HUB_ITEM, ring.len > 1);
+        drop(held);
+        if room {
+            heap.host().futex_wake(self.hub + HUB_ROOM, 1);
+        }
+        if more {
+            heap.host().futex_wake(self.hub + HUB_ITEM, 1);
+        }
+        Ok(Looked::Done(Taken {
+            queue: self,
+            cell,
+            lease: lease.map(|lease| (local, lease)),
+        }))
+    }
+
+    /// The commit of a taking: `cell` goes to the lease, if there is one, `n` items in all.
+    #[inline(always)]
+    pub(super) fn take(
+        &self,
+        held: &mut Held<'_, H>,
+        new: u64,
+        cell: Cell,
+        lease: Option<u64>,
+        n: u64,
+        leaf: Option<BlockRef>,
+    ) -> Result<()> {
+        let heap = held.heap;
+        let mut actions = [Action::Store(0, 0); 3];
+        let mut count = 0;
+        let mut add = |action| {
+            actions[count] = action;
+            count += 1;
+        };
+        if let Some(leaf) = leaf {
+            add(Action::Publish(leaf));
+        }
+        match lease {
+            Some(lease) => {
+                // Nobody looks at a lease that is nobody's.
+                heap.host()
+                    .store64(lease + L_CELL, cell.bits(), Ordering::Release);
+                add(Action::Store(lease, taken_by(held.local.token)));
+            }
+            // As many takers at once as there are leases: a death now would lose the item.
+            None if cell.is_inline() => {}
+            None => {
+                let block = heap.resolve(cell)?;
+                add(Action::Release(cell, block.generation));
+            }
+        }
+        if self.counts_tasks
+            && let Some(tasks) = heap.tasks(self.hub)?
+        {
+            let at = tasks + held.local.slot * 8;
+            add(Action::Store(at, heap.get(at).wrapping_add(n)));
+        }
+        held.commit(self.hub + HUB_STATE, new, &actions[..count])
+    }
+
+    /// A smaller ring, if there is memory for it now. The lock is held.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn shrink(&self, held: &mut Held<'_, H>, ring: Ring) -> Ring {
+        self.grow(held, &ring, ring.len * 2).unwrap_or(ring)
+    }
+
+    /// Takes up to `most` values out, waiting at most `timeout` for the first. None when there
+    /// was none.
+    ///
+    /// # Errors
+    /// As [`RawQueue::get`].
+    pub fn get_many(
+        &self,
+        most: usize,
+        timeout: Option<Duration>,
+    ) -> Result<(Snapshot<H>, Option<Taken<'_, H>>)> {
+        let mut slept = false;
+        let taken = self.wait(
+            self.hub + HUB_ITEM,
+            timeout,
+            |note| {
+                let looked = self.get_some(most, note, slept)?;
+                slept |= note;
+                Ok(looked)
+            },
+            || !self.is_empty(),
+        )?;
+        match taken {
+            Some((items, taken)) => Ok((items.finish()?, Some(taken))),
+            None => Ok((Snapshot::new(), None)),
+        }
+    }
+
+    fn get_some(
+        &self,
+        most: usize,
+        note: bool,
+        slept: bool,
+    ) -> Result<Looked<(Snapshot<H>, Taken<'_, H>)>> {
+        // Most of the work of a leaf is done before the lock is taken.
+        let guess = self.len().clamp(1, most.max(1)) as u64;
+        let local = self.heap().local()?;
+        let leaf = self
+            .heap()
+            .new_node(local, Form::Leaf, guess, LEAF_CELLS + guess * 8)?;
+        let mut held = self.enter(Op::Pop, "queue.get_many")?;
+        let heap = held.heap;
+        let ring = self.ring(&held)?;
+        if ring.len == 0 {
+            if heap.get(self.hub + HUB_CLOSED) != 0 {
+                return Err(Self::closed());
+            }
+            heap.tell_reader(self.hub);
+            return Ok(Looked::Nothing(self.note(self.hub + HUB_ITEM, note)));
+        }
+        let lease = heap.free_lease(local, self.hub);
+        // Without a lease one value at a time, which the log can release.
+        let n = if lease.is_some() {
+            guess.min(ring.len)
+        } else {
+            1
+        };
+        let mut items = Snapshot::new();
+        let mut fetch = Fetch::new();
+        let mut last = Cell::EMPTY;
+        for i in 0..n {
+            let at = match self.order {
+                Order::FirstFirst => ring.at(i as i64),
+                Order::LastFirst => ring.at((ring.len - 1 - i) as i64),
+            };
+            last = Cell(heap.get(at));
+            heap.fetch(local, at, last, &mut fetch)?;
+            items.push(last, &mut fetch);
+            leaf.set(LEAF_CELLS + i * 8, last.bits());
+        }
+        leaf.set(N_LENGTH, n);
+        let new = match self.order {
+            Order::FirstFirst => ring.moved(-(n as i64), 0),
+            Order::LastFirst => ring.moved(0, -(n as i64)),
+        };
+        held.changed();
+        if n == 1 {
+            self.take(&mut held, new, last, lease, n, None)?;
+        } else {
+            self.take(&mut held, new, leaf.cell(), lease, n, Some(leaf.block))?;
+            leaf.used();
+        }
+        heap.tell_reader(self.hub);
+        let room = self.bound > 0 && heap.call(self.hub + HUB_ROOM);
+        let more = slept && self.pass_on(self.hub + HUB_ITEM, ring.len > n);
+        drop(held);
+        if room {
+            heap.host().futex_wake(self.hub + HUB_ROOM, n as u32);
+        }
+        if more {
+            heap.host().futex_wake(self.hub + HUB_ITEM, 1);
+        }
+        let taken = Taken {
+            queue: self,
+            cell: last,
+            lease: lease.map(|lease| (local, lease)),
+        };
+        Ok(Looked::Done((items, taken)))
+    }
+}
