@@ -89,3 +89,29 @@ def test_ending_the_workers(tmp_path, kill):
     # Once more, and where nothing was started, it does nothing.
     executor.terminate_workers()
     mp.ProcessPoolExecutor(1).kill_workers()
+
+
+def test_workers_are_replaced_under_fork():
+    with mp.ProcessPoolExecutor(1, mp.get_context("fork"), max_tasks_per_child=2) as executor:
+        pids = [executor.submit(os.getpid).result(60) for _ in range(6)]
+    assert len(set(pids)) == 3
+
+
+def give_up():
+    raise SystemExit(3)
+
+
+def test_an_exit_is_told_and_the_worker_stays(executor):
+    with pytest.raises(SystemExit, match="3"):
+        executor.submit(give_up).result(60)
+    assert executor.submit(increment, 1).result(60) == 2
+
+
+class Refuses:
+    def __reduce__(self):
+        raise ZeroDivisionError("not me")
+
+
+def test_a_result_that_does_not_pickle_says_why(executor):
+    with pytest.raises(ZeroDivisionError, match="not me"):
+        executor.submit(Refuses).result(60)

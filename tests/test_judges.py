@@ -1,17 +1,23 @@
-"""CPython's own tests of list, mappings, set and deque, run on ours where they are installed.
+"""CPython's own tests of list, mappings, set, deque and queues, on ours where they are installed.
 
 Nothing is copied: the classes of the installed `test` package are subclassed here, with our types
 in the place of the builtins. What cannot hold is listed with its reason.
 """
 
 import importlib
+import queue
+import runpy
 import unittest
 from collections.abc import Mapping
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+import pumasi
 from pumasi import DefaultDict, Deque, Dict, List, Set, _core
+from pumasi._proxies import HeapQueueProxy
 
 
 def shipped(name: str) -> Any:
@@ -158,3 +164,41 @@ def test_deques_as_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
     judge(module.TestSequence, {"test_contains_order": LOCAL}, type2test=Deque)
     monkeypatch.setattr(module, "deque", Deque)
     judge(module.TestVariousIteratorArgs, {})
+
+
+def known_exceptions() -> Any:
+    """The list from which docs/conformance.md is written."""
+    path = Path(__file__).parent / "cpython" / "exceptions.py"
+    return SimpleNamespace(**runpy.run_path(str(path), run_name="exceptions"))
+
+
+def judge_queue(queue_type: Any, exceptions: Mapping[str, str]) -> None:
+    base = shipped("test_queue").BaseQueueTestMixin
+    attributes = {"type2test": staticmethod(queue_type), "queue": queue}
+    judge(type("Queue", (base, unittest.TestCase), {}), exceptions, **attributes)
+
+
+@pytest.mark.parametrize(
+    ("name", "base"),
+    [
+        ("Queue", "JoinableQueue"),
+        ("LifoQueue", "LifoQueue"),
+        ("PriorityQueue", "PriorityQueue"),
+    ],
+)
+def test_queues(name: str, base: str) -> None:
+    # The tests know a queue's order by the name of its class, and its bound by an attribute.
+    bound = property(lambda self: self._queue.maxsize)
+    made = type(name, (getattr(pumasi.queues, base),), {"maxsize": bound})
+    shutdown = {t: "" for t in dir(shipped("test_queue").BaseQueueTestMixin) if "shutdown" in t}
+    judge_queue(made, known_exceptions().IN_QUEUES | shutdown)
+
+
+def test_queues_of_a_manager() -> None:
+    looked_at = {
+        "maxsize": property(lambda self: self._held.maxsize),
+        "unfinished_tasks": property(lambda self: self._held.unfinished),
+        "is_shutdown": property(lambda self: self._ended.is_set()),
+    }
+    made, gate = type("Queue", (HeapQueueProxy,), looked_at), _core.Gate()
+    judge_queue(lambda maxsize=0: made.made(gate, maxsize), {"test_shrinking_queue": ""})

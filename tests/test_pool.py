@@ -529,6 +529,16 @@ def test_one_ctrl_c_gives_one_keyboard_interrupt(tmp_path):
     assert (done.stdout, done.stderr, done.returncode) == ("interrupted\n", "", 0)
 
 
+def test_what_cannot_be_pickled_says_why(fork, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cloudpickle", None)
+    with fork.Pool(1) as pool:
+        with pytest.raises((AttributeError, pickle.PicklingError), match="lambda"):
+            pool.apply(lambda: 1)
+        with pytest.raises(TypeError, match="lock"):
+            pool.apply(square, (threading.Lock(),))
+        assert pool.apply(square, (3,)) == 9
+
+
 def nested(n):
     with mp.get_context("fork").Pool(2) as pool:
         return sum(pool.map(square, range(n)))

@@ -58,7 +58,7 @@ def dumps_argument(value: object) -> _Pickled:
             from cloudpickle import CloudPickler
         except ImportError:
             _say_what_helps(refusal)
-            raise
+            raise refusal from None
         try:
             return _dump(CloudPickler, value)
         except Exception:

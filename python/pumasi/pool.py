@@ -125,6 +125,7 @@ class Pool(_standard.Pool):
     """
 
     _engine: Engine
+    _tells_all = False
 
     def __init_subclass__(cls, **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -187,6 +188,7 @@ class Pool(_standard.Pool):
             initializer=initializer,
             initargs=tuple(initargs),
             max_tasks=maxtasksperchild,
+            tells_all=self._tells_all,
             retries=retries,
             soft_timeout=soft_timeout,
             timeout=timeout,

@@ -4,7 +4,7 @@
 rules. What is put is in shared memory when `put` returns: there is no thread which feeds a pipe, so
 that `qsize` is exact, nothing is lost when a process ends right after `put`, and `close` and
 `join_thread` have nothing to wait for. `LifoQueue` and `PriorityQueue` are those of the module
-`queue`, between processes.
+`queue`, between processes, with `task_done` and `join` as there.
 
 A value which cannot be pickled is refused by `put` itself, in the caller. Only a subclass which
 overrides `_on_queue_feeder_error` is told by that method instead, as its authors expect.
@@ -281,7 +281,7 @@ class JoinableQueue(Queue):
         self._queue.join()
 
 
-class LifoQueue(Queue):
+class LifoQueue(JoinableQueue):
     """A queue from which the item that was put last is taken first."""
 
     _last_first = True
@@ -309,7 +309,7 @@ class _Moment:
         return found[0]
 
 
-class PriorityQueue(Queue):
+class PriorityQueue(JoinableQueue):
     """A queue from which the least item is taken first; equal ones in the order they were put.
 
     Items are compared as `heapq` does, with `<`, in the process that puts one, which looks at as

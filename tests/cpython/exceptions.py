@@ -73,6 +73,35 @@ EXPECTED = (
 )
 
 
+NO_SHUTDOWN = "multiprocessing's queues have no `shutdown`; a manager's have it, and pass."
+
+#: `test_queue.BaseQueueTestMixin` on Queue, LifoQueue and PriorityQueue.
+IN_QUEUES = {
+    "test_negative_timeout_raises_exception": "multiprocessing takes a negative timeout for zero.",
+    "test_shrinking_queue": "The bound is fixed: `maxsize` cannot be assigned.",
+    "test_shutdown...": NO_SHUTDOWN,
+}
+
+#: The process part of `test_concurrent_futures` on pumasi's executor.
+IN_EXECUTORS = {
+    "test_killed_child": "A killed worker fails the call it was at, if any, and the executor goes "
+    "on. Ours: `tests/test_executor.py::test_a_death_breaks_one_call_only`.",
+    "test_initializer": "Looks at the private `_broken`: where no worker comes up each call fails. "
+    "(Of FailingInitializerTest.)",
+    "test_max_tasks_per_child": "Wants it refused under fork, where it works here. Ours: "
+    "`tests/test_executor.py::test_workers_are_replaced_under_fork`.",
+    "test_max_tasks_per_child_defaults_to_spawn_context": "The default start method stays.",
+    "test_error_at_task_unpickle": "The call gets the error, and the executor goes on.",
+    "test_error_during_result_unpickle_in_result_handler": "The same.",
+    "test_exit_at_task_unpickle": "The same.",
+    "test_exit_during_result_unpickle_in_result_handler": "The same.",
+    "test_exit_during_result_pickle_on_worker": "The worker ends, and its call alone is told.",
+    "test_shutdown_deadlock_pickle": "Waits for the private `_executor_manager_thread`.",
+    "test_python_finalization_error": "Replaces private parts of the standard library's executor.",
+    "test_hang_gh83386": "Is left out for the standard library's executor, under whose name it "
+    "looks; its program lacks an import.",
+}
+
 INTRODUCTION = """\
 # CPython's own tests
 
@@ -130,6 +159,23 @@ def document() -> str:
     ]
     lines += [
         f"At most {max(counts)} for one start method and version.",
+        "",
+        "## Queues",
+        "",
+        "`Lib/test/test_queue.py` tests the queues of threads. Its `BaseQueueTestMixin` runs on "
+        "JoinableQueue, LifoQueue and PriorityQueue, and on a manager's Queue "
+        "(`tests/test_judges.py`). A manager's leaves out `test_shrinking_queue`; the others:",
+        "",
+        *(f"- `{name}`: {why}" for name, why in IN_QUEUES.items()),
+        "",
+        "## Executors",
+        "",
+        "The process part of `Lib/test/test_concurrent_futures` runs on the standard library's "
+        "executor with pumasi's context as its `mp_context`, where all of it passes, and on "
+        "`pumasi.ProcessPoolExecutor` (`tests/test_executor_judge.py`, "
+        "`tests/futures_suites.py`). Not expected to pass there:",
+        "",
+        *(f"- `{name}`: {why}" for name, why in IN_EXECUTORS.items()),
         "",
     ]
     return "\n".join(lines)

@@ -15,9 +15,12 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures.process import BrokenProcessPool, _RemoteTraceback
 from multiprocessing import util
-from multiprocessing.pool import TERMINATE
+from multiprocessing.pool import (  # type: ignore[attr-defined]
+    TERMINATE,
+    RemoteTraceback,
+)
 from typing import Any
 
 from ..exceptions import TaskCancelled, WorkerDied
@@ -67,14 +70,23 @@ class _Told(results.ApplyResult):
             elif isinstance(self._value, TaskCancelled):
                 future.set_exception(BrokenProcessPool("the workers were ended during this call"))
             else:
-                future.set_exception(_broken(self._value))
+                future.set_exception(_as_futures_have_it(self._value))
         self._value = None
 
 
-def _broken(error: BaseException) -> BaseException:
+def _as_futures_have_it(error: BaseException) -> BaseException:
     if type(error) is WorkerDied:
         return BrokenWorker(*error.args).with_traceback(error.__traceback__)
+    remote = error.__cause__
+    if isinstance(remote, RemoteTraceback):
+        error.__cause__ = _RemoteTraceback(remote.tb)
     return error
+
+
+class _ExecutorPool(Pool):
+    """The pool of an executor, whose calls give what concurrent.futures' give."""
+
+    _tells_all = True
 
 
 class ProcessPoolExecutor(Executor):
@@ -108,7 +120,7 @@ class ProcessPoolExecutor(Executor):
                 raise ValueError("max_tasks_per_child must be >= 1")
         self._max_workers = available_cpus() if max_workers is None else max_workers
         workers = self._max_workers
-        self._make: Callable[[], Pool] = lambda: Pool(
+        self._make: Callable[[], Pool] = lambda: _ExecutorPool(
             workers, initializer, initargs, max_tasks_per_child, mp_context
         )
         self._made: Pool | None = None
@@ -179,7 +191,10 @@ class ProcessPoolExecutor(Executor):
                 ahead.popleft()
                 for chunk in itertools.islice(chunks, 1):
                     ahead.append(self.submit(_call_chunk, fn, chunk))
-                yield from found
+                # What was given is not kept.
+                found.reverse()
+                while found:
+                    yield found.pop()
         finally:
             for future in ahead:
                 future.cancel()

@@ -36,6 +36,9 @@ class Setup:
     threads: int | None = None
     #: Whether `threads` was asked for, so that it goes before what the environment says.
     threads_asked: bool = False
+    #: Whether SystemExit, and that a result cannot be pickled, are told as they are, as
+    #: concurrent.futures does; the pool of multiprocessing ends the worker, and wraps the other.
+    tells_all: bool = False
     #: Seconds after which a task is interrupted.
     soft_timeout: float | None = None
     #: Bytes that tasks may have beyond what the worker begins with.

@@ -117,7 +117,9 @@ def work(
     setup.begin()
     if initializer is not None:
         initializer(*initargs)
-    done = _work(_core.Worker(board, number), max_tasks, setup.around(call, board, number))
+    done = _work(
+        _core.Worker(board, number), max_tasks, setup.around(call, board, number), setup.tells_all
+    )
     if setup.worker_exit is not None:
         _exit_function(setup)
     util.debug("worker exiting after %d tasks", done)
@@ -136,8 +138,9 @@ def _exit_function(setup: Setup) -> None:
         setup.exits.put((False, describe(MaybeEncodingError(refusal, outcome[1]))))
 
 
-def _work(worker: _core.Worker, max_tasks: int | None, do: Call) -> int:
+def _work(worker: _core.Worker, max_tasks: int | None, do: Call, tells_all: bool) -> int:
     take, give = worker.take, worker.give
+    leaving = (KeyboardInterrupt,) if tells_all else (SystemExit, KeyboardInterrupt)
     done = 0
     while max_tasks is None or done < max_tasks:
         task = take()
@@ -145,7 +148,7 @@ def _work(worker: _core.Worker, max_tasks: int | None, do: Call) -> int:
             break
         try:
             result = do(*task)
-        except (SystemExit, KeyboardInterrupt) as ending:
+        except leaving as ending:
             if isinstance(ending, KeyboardInterrupt):
                 give(False, describe(ending))
             raise
@@ -156,7 +159,9 @@ def _work(worker: _core.Worker, max_tasks: int | None, do: Call) -> int:
             try:
                 give(True, result)
             except Exception as refusal:
-                give(False, describe(MaybeEncodingError(refusal, result)))
+                wrapped = refusal if tells_all else MaybeEncodingError(refusal, result)
+                give(False, describe(wrapped))
+                del wrapped
             del result
         del task
         done += 1

@@ -34,6 +34,8 @@ class Options:
     initializer: Callable[..., object] | None = None
     initargs: tuple[Any, ...] = ()
     max_tasks: int | None = None
+    #: Whether this is the pool of an executor.
+    tells_all: bool = False
     #: How often a task whose worker died is tried again.
     retries: int = 0
     #: Seconds after which a task is interrupted.
@@ -124,6 +126,7 @@ class Workers:
             id=id_,
             threads=threads,
             threads_asked=options.threads is not None,
+            tells_all=options.tells_all,
             soft_timeout=options.soft_timeout,
             memory_limit=options.memory_limit,
             slowest=self.notes.slowest,
