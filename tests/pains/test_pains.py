@@ -16,9 +16,18 @@ PROGRAMS = Path(__file__).parent / "programs"
 #: What each program prints on multiprocessing, where it still hurts and can be shown every time,
 #: and what on pumasi.
 OUTCOMES: dict[str, tuple[str | None, str]] = {
+    "p01_killed_while_idle": (None, "then: [1, 2]"),
+    "p01_killed_while_working": (
+        "the task: TimeoutError and the next one: 3",
+        "the task: WorkerDied and the next one: 3",
+    ),
     "p02_killed_holder": (
         "acquired: False and told: []",
         "acquired: True and told: ['OwnerDiedWarning']",
+    ),
+    "p03_exception_does_not_unpickle": (
+        "raised: TimeoutError which tells of it: False",
+        "raised: TaskFailed which tells of it: True",
     ),
     "p04_fork_with_threads": (None, "children ended with [0] and 1"),
     "p07_nested_change": ("seen: []", "seen: ['from the child']"),
@@ -33,11 +42,29 @@ OUTCOMES: dict[str, tuple[str | None, str]] = {
         None,
         "still there: [2.0, 3.0, 4.0] and nobody else's: [9.0, 9.0, 9.0]",
     ),
+    "p16_large_results": (
+        "right: True and in shared memory: False",
+        "right: True and in shared memory: True",
+    ),
+    "p19_no_main_guard": (None, "ends by itself: True and says what is missing: True"),
+    "p22_one_stuck_task": (
+        "stuck: TimeoutError and behind it: TimeoutError",
+        "stuck: TaskTimeout and behind it: 3",
+    ),
+    "p23_queue_join": (
+        "ended: False and waiting: 0 of size: 1000000",
+        "ended: True and waiting: 1 of size: 1000000",
+    ),
 }
+
+
+WITH_NUMPY = {"p16_large_results"}
 
 
 def output_of(name: str, package: str) -> str:
     """Run a program on a package; return the line which it printed."""
+    if name in WITH_NUMPY:
+        pytest.importorskip("numpy")
     environment = {k: v for k, v in os.environ.items() if k != "PUMASI_HEAP"}
     done = subprocess.run(
         [sys.executable, str(PROGRAMS / f"{name}.py"), package],
