@@ -8,7 +8,7 @@
 //! operation that takes an item out fills a free lease before its commit and, by its log, puts
 //! its own token into it after the commit. From then on the lease is that process's alone. When
 //! the item has arrived, the process first says DONE, then releases the item, then empties the
-//! lease, without a lock; if it dies before DONE the item goes back to where it was taken from,
+//! lease, without a lock, but with handles of what the item leads to; if it dies before DONE the item goes back to where it was taken from,
 //! and after it what is left of the release is done (`settle_queue`).
 //! QUEUE-4: the tasks that a process has taken and not done are counted in a word of its own. If
 //! it dies, they count as done, and who waits for the end of all tasks is told; unless another
@@ -24,6 +24,7 @@ use crate::heap::estate::IS_SIGNAL;
 use crate::heap::layout::{O_META, O_ROOT};
 use crate::heap::log::{Action, Doomed};
 use crate::heap::node::{Form, LEAF_CELLS, N_LENGTH};
+use crate::heap::object::ObjectRef;
 use crate::heap::participant::Death;
 use crate::heap::ring::{
     HUB_DONE, HUB_ITEM, HUB_LEASES, HUB_RING, HUB_STATE, HUB_UNFINISHED, LEASE, LEASES,
@@ -74,11 +75,41 @@ impl<H: Host> Heap<H> {
     #[inline(never)]
     fn end_lease_of_block(&self, local: &'static Local, lease: u64) {
         let mut doomed = Doomed::new();
+        // No lock is held from here on, so that handles hold what the lease leads to until its edges
+        // are lowered: or the collector could find it unreached in between, and write off an edge
+        // that is about to be lowered (GC-4).
+        let held = self.handles_of_lease(local, lease);
         self.host()
             .store64(lease, DONE | u64::from(local.token), Ordering::Release);
         // A damaged lease stays: it costs its place and nothing else.
         let _ = self.finish_lease(local, lease, &mut doomed);
         self.destroy_all(local, doomed);
+        drop(held);
+    }
+
+    /// Handles of the objects that a lease of this process leads to.
+    fn handles_of_lease(&self, local: &'static Local, lease: u64) -> Vec<ObjectRef<H>> {
+        let mut held = Vec::new();
+        let _ = self.each_of_lease(lease, &mut |object| {
+            held.extend(self.handle_of(local, object));
+        });
+        held
+    }
+
+    /// Calls `f` with the Object cells that a lease stands for.
+    fn each_of_lease(&self, lease: u64, f: &mut impl FnMut(Cell)) -> Result<()> {
+        let cell = Cell(self.get(lease + L_CELL));
+        if cell.tag() != Tag::Node {
+            return self.each_object(cell, f);
+        }
+        let leaf = self.resolve(cell)?;
+        if let (Form::Leaf, capacity) = self.node(leaf.off)? {
+            let n = self.get(leaf.off + N_LENGTH).min(capacity);
+            for at in (0..n).map(|i| leaf.off + LEAF_CELLS + i * 8) {
+                self.each_object(Cell(self.get(at)), f)?;
+            }
+        }
+        Ok(())
     }
 
     /// Releases what a lease names, as far as that is not done, and empties it.

@@ -31,6 +31,7 @@ fn known(item: ItemRef<'_, Sim>) -> Plain {
     match item {
         ItemRef::Inline(cell) => plain(cell, &mut Fetch::new()),
         ItemRef::Bytes(_, bytes) => Plain::Text(String::from_utf8(bytes.to_vec()).unwrap()),
+        ItemRef::Object(inner) => Plain::Text(super::describe(inner)),
         _ => panic!("no plain value"),
     }
 }
@@ -66,6 +67,7 @@ fn get_many(o: &Objects, n: usize) {
 #[rustfmt::skip]
 pub fn cases() -> Vec<Case> {
     let back = |name, setup, act| Case { found: Found::Before, ..case(name, setup, act) };
+    let nesting = |name, setup, act| Case { nests: true, ..case(name, setup, act) };
     vec![
         case("queue: put inline", |h| fifo(h, &mixed(3)), |h, o| { put(h, &as_queue(&o[0]), &int(9)); }),
         case("queue: put block", |h| fifo(h, &mixed(3)), |h, o| { put(h, &as_queue(&o[0]), &text(50)); }),
@@ -118,6 +120,21 @@ pub fn cases() -> Vec<Case> {
             get(&o);
             o
         }, |_, o| as_queue(&o[0]).task_done().unwrap()),
+        nesting("queue: get a nested list", |h| {
+            let o = fifo(h, &[]);
+            let queue = as_queue(&o[0]);
+            assert!(queue.put(&mut h.prepare_object(&list(h, &mixed(3))).unwrap(), None).unwrap());
+            o
+        }, |_, o| get(o)),
+        nesting("queue: get pickles that refer to a list", |h| {
+            let o = fifo(h, &[]);
+            let queue = as_queue(&o[0]);
+            for _ in 0..2 {
+                let mut pickle = h.prepare_pickle(b"some pickled bytes", &[&list(h, &mixed(3))]).unwrap();
+                assert!(queue.put(&mut pickle, None).unwrap());
+            }
+            o
+        }, |_, o| get_many(o, 2)),
         back("queue: find nothing", |h| fifo(h, &[]), |_, o| {
             let queue = as_queue(&o[0]);
             assert!(queue.get(BRIEFLY, &mut Fetch::new()).unwrap().is_none());
@@ -180,4 +197,63 @@ fn what_several_threads_had_taken_goes_back() {
     };
     assert_eq!(sorted(&after), sorted(&before));
     support::sound(&survivor);
+}
+
+/// A nested object arrives, its taker having let go of it, while another process collects and makes
+/// a new object in the place of the one it has freed: at no access is the edge of another lowered.
+#[test]
+fn what_arrives_while_another_collects_lowers_no_edge_but_its_own() {
+    for (by_pickle, many) in [(false, false), (true, false), (false, true), (true, true)] {
+        for n in 0.. {
+            let survivor = heap();
+            survivor.join().unwrap();
+            let object = queue(&survivor, &[], Order::FirstFirst, false);
+            for _ in 0..2 {
+                let inner = list(&survivor, &mixed(3));
+                let mut item = if by_pickle {
+                    survivor.prepare_pickle(b"a pickle", &[&inner]).unwrap()
+                } else {
+                    survivor.prepare_object(&inner).unwrap()
+                };
+                assert!(as_queue(&object).put(&mut item, None).unwrap());
+            }
+            let holder = list(&survivor, &[]);
+            let taker = sibling(&survivor, 2);
+            taker.join().unwrap();
+            let theirs = as_queue(&ObjectRef::from_token(&taker, object.token()).unwrap());
+            let taken = if many {
+                let (items, taken) = theirs.get_many(2, None).unwrap();
+                drop(items);
+                taken.unwrap()
+            } else {
+                let mut out = Fetch::new();
+                let taken = theirs.get(None, &mut out).unwrap().unwrap();
+                drop(out);
+                taken
+            };
+            let (world, place) = (survivor.clone(), holder.clone());
+            taker.host().interrupt_at(n, move || {
+                let _ = pumasi::sync::without_waiting(|| world.collect());
+                for _ in 0..2 {
+                    let new = list(&world, &mixed(4));
+                    let mut edge = world.prepare_object(&new).unwrap();
+                    as_list(&place).push(&mut edge).unwrap();
+                }
+            });
+            drop(taken);
+            let interrupted = !taker.host().was_not_interrupted();
+            let report = survivor.check();
+            assert!(report.errors.is_empty(), "access {n}: {report:#?}");
+            if !interrupted {
+                break;
+            }
+            let items: Vec<String> = (0..4).map(|i| format!("{:?}", mixed(4)[i])).collect();
+            let one = format!("list {items:?} false");
+            let expected = format!("list {:?} false", [&one, &one]);
+            assert_eq!(super::describe(&holder), expected, "access {n}");
+            drop((holder, theirs, object));
+            survivor.collect().unwrap();
+            assert_eq!(left(&survivor), None, "access {n}");
+        }
+    }
 }
