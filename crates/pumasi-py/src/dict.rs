@@ -1,6 +1,9 @@
 //! `Dict`: a dictionary in the heap, with the methods and the exceptions of Python's. The file is
 //! long because PyO3 wants all methods of a class, with their docstrings, in one block.
 
+use core::time::Duration;
+use std::time::Instant;
+
 use pumasi::containers::{Number, Part, RawDict, Snapshot};
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::{Fetch, Prepared};
@@ -419,6 +422,49 @@ impl DictBase {
         let n = n.unwrap_or(&one);
         let zero = PyInt::new(py, 0).into_any();
         Self::change(slf, key, |old| old.unwrap_or(zero.clone()).add(n))
+    }
+
+    /// Wait until there is a value under `key`, or until `predicate(value)` is true.
+    ///
+    /// With a predicate it is given `default` while the key is missing. Return True, or False when
+    /// `timeout` seconds are over (None: never; zero or less: look once). Any process may bring the
+    /// change about; what comes and goes between two looks is not seen. Not for a `with
+    /// d.locked()` block, in which nobody else can change anything.
+    ///
+    /// >>> import pumasi, threading
+    /// >>> d = pumasi.Dict()
+    /// >>> d.wait("ready", timeout=0)
+    /// False
+    /// >>> threading.Timer(0.01, d.update, [{"ready": 1}]).start()
+    /// >>> d.wait("ready")
+    /// True
+    #[pyo3(signature = (key, predicate=None, default=None, timeout=None))]
+    fn wait(
+        &self,
+        key: &Bound<'_, PyAny>,
+        predicate: Option<&Bound<'_, PyAny>>,
+        default: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<bool> {
+        let py = key.py();
+        let timeout = wait::timeout(timeout)?;
+        let started = Instant::now();
+        let object = self.raw()?.object();
+        loop {
+            // The version first: a change after it ends the wait.
+            let version = object.version();
+            let value = self.value_of(key)?;
+            let done = match (predicate, value) {
+                (None, value) => value.is_some(),
+                (Some(predicate), Some(value)) => predicate.call1((value,))?.is_truthy()?,
+                (Some(predicate), None) => predicate.call1((default,))?.is_truthy()?,
+            };
+            let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
+            if done || left == Some(Duration::ZERO) {
+                return Ok(done);
+            }
+            wait::run(py, || object.wait_for_change(version, left))?;
+        }
     }
 
     /// Replace the value under `key` by `function(value)`, in one step, and return the new value.

@@ -14,8 +14,8 @@ use loom::thread;
 use pumasi::containers::RawList;
 use pumasi::heap::cell::Tag;
 use pumasi::heap::layout::{
-    BUFFER_DATA, O_DEPTH, O_HANDLES, O_LOCK, O_REFS, O_ROOT, O_THREAD, O_USER, P_CLAIM,
-    PARTICIPANT_SIZE, PARTICIPANTS, reader_cell,
+    BUFFER_DATA, O_CHANGE, O_DEPTH, O_HANDLES, O_LOCK, O_META, O_REFS, O_ROOT, O_THREAD, O_USER,
+    O_VERSION, P_CLAIM, PARTICIPANT_SIZE, PARTICIPANTS, reader_cell,
 };
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Fetch;
@@ -125,6 +125,12 @@ impl Host for Model {
     }
     fn fence(&self) {
         loom::sync::atomic::fence(Ordering::SeqCst);
+    }
+    fn load_whole(&self, off: u64, size: usize) -> u64 {
+        self.plain.load_whole(off, size)
+    }
+    fn store_whole(&self, off: u64, size: usize, bits: u64) {
+        self.plain.store_whole(off, size, bits);
     }
     fn copy_in(&self, off: u64, bytes: &[u8]) {
         self.plain.copy_in(off, bytes);
@@ -504,5 +510,37 @@ fn what_moves_during_a_collection_is_kept() {
         to.clear().unwrap();
         assert!(!mutator.is_live(inner.0), "nothing holds it");
         drop((first, second));
+    });
+}
+
+#[test]
+fn no_change_comes_between_the_last_look_and_the_sleep() {
+    model(|| {
+        let heap = plain();
+        let list = RawList::create(&heap).unwrap();
+        let token = list.object().token();
+        let watched = watch(
+            &heap,
+            &[token.0 + O_LOCK, token.0 + O_CHANGE],
+            &[token.0 + O_VERSION, token.0 + O_META],
+        );
+        let [a, b] = [2, 3].map(|pid| process(&heap, &watched, pid));
+        let writer = thread::spawn(move || {
+            let list = RawList::from_object(ObjectRef::from_token(&a, token).unwrap()).unwrap();
+            list.push(&mut a.prepare_int(1).unwrap()).unwrap();
+        });
+        let list = RawList::from_object(ObjectRef::from_token(&b, token).unwrap()).unwrap();
+        let seen = list.version();
+        let empty = list.is_empty().unwrap();
+        let expected = list.object().expect_change(seen).unwrap();
+        writer.join().unwrap();
+        // Whoever sleeps now has been called, or would not have gone to sleep: if it found
+        // nothing, there is nothing that it could miss.
+        match expected {
+            Some(expected) if empty => assert!(list.object().is_called(expected)),
+            Some(expected) => assert!(!list.object().is_called(expected)),
+            None => assert_ne!(list.version(), seen),
+        }
+        assert!(!list.is_empty().unwrap());
     });
 }

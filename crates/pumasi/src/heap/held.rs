@@ -13,8 +13,10 @@ use core::time::Duration;
 use crate::error::{Error, Fast, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, Cell};
+use crate::heap::change::WAITED;
 use crate::heap::layout::{
-    B_META, O_DEATH, O_DEPTH, O_LOCK, O_ROOT, O_THREAD, O_USER, O_VERSION, OWNER, SB_OBSERVED,
+    B_META, O_DEATH, O_DEPTH, O_LOCK, O_META, O_ROOT, O_THREAD, O_USER, O_VERSION, OWNER,
+    SB_OBSERVED,
 };
 use crate::heap::lock::{self, Rule, Taken};
 use crate::heap::log::{Action, Doomed};
@@ -118,13 +120,16 @@ impl<'a, H: Host> Held<'a, H> {
         self.heap.node_meta(off, self.get(off + B_META))
     }
 
-    /// Raises the version: the operation changes the object.
+    /// Raises the version: the operation changes the object. Wakes who waits for that (CHANGE-1).
     #[inline(always)]
     pub(crate) fn changed(&self) {
         let at = self.object + O_VERSION;
         let version = self.host().load64(at, Ordering::Relaxed);
         self.host()
             .store64(at, version.wrapping_add(1), Ordering::Relaxed);
+        if self.get(self.object + O_META) & WAITED != 0 {
+            self.heap.call_who_waits(self.object);
+        }
     }
 
     pub(crate) fn version(&self) -> u64 {
@@ -296,7 +301,7 @@ impl<H: Host> Heap<H> {
 
     #[cold]
     #[inline(never)]
-    fn take_slowly(&self, local: &'static Local, off: u64) -> Result<u64> {
+    pub(crate) fn take_slowly(&self, local: &'static Local, off: u64) -> Result<u64> {
         match self.take_contended(local, off + O_LOCK, None, Rule::Internal)? {
             Taken::FromDead(slot, _) => {
                 let mut doomed = Doomed::new();

@@ -166,8 +166,8 @@ pub const O_VERSION: u64 = 40;
 pub const O_ROOT: u64 = 48;
 /// A second word whose meaning depends on the kind.
 pub const O_AUX: u64 = 56;
-/// A mark of a collector. Reserved: the one there is keeps its marks to itself.
-pub const O_MARK: u64 = 64;
+/// 32 bits, which who waits for a change of a container sleeps at. The 32 bits behind it are spare.
+pub const O_CHANGE: u64 = 64;
 /// The counters of the statistics listener, a block offset, 0 while nobody counts.
 pub const O_STATS: u64 = 72;
 /// The operation log: 0 when disarmed, else `1 + number of actions`.

@@ -6,6 +6,7 @@
 //! - `alloc`: blocks; `chunk`: the chunks they are cut from, and runs of them.
 //! - `lock`: the internal lock of every object.
 //! - `log`: the operation log beside each lock, and what recovery does with it.
+//! - [`change`]: waiting until a container changes.
 //! - `held`: the way into every operation on an object.
 //! - `object`: headers of shared objects, handles and in-edges, destruction.
 //! - `node`: the blocks that containers are built of, as far as destruction must walk them;
@@ -25,6 +26,7 @@
 
 pub(crate) mod alloc;
 pub mod cell;
+pub mod change;
 pub mod check;
 pub(crate) mod chunk;
 pub mod codec;

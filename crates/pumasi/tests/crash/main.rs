@@ -7,6 +7,7 @@
 //! j, with a first recoverer that dies at its j-th store (on a copy of the memory). The tests try
 //! a part of these j, a different one for each k; with `PUMASI_SOAK=1` all of them.
 
+mod changes;
 mod collector;
 mod deques;
 mod dicts;

@@ -4,7 +4,7 @@ use std::thread;
 use std::time::Duration;
 
 use pumasi::sync::LockError;
-use pumasi::{Barrier, Condition, Error, Event, List, Lock, RLock, RwLock, Semaphore};
+use pumasi::{Barrier, Condition, Dict, Error, Event, List, Lock, RLock, RwLock, Semaphore};
 
 use crate::common::{eventually, hang, kill, tidy};
 
@@ -278,5 +278,87 @@ fn a_killed_reader_gives_its_share_back_and_a_killed_writer_is_told_of() {
         drop(lock.write().unwrap_err().accept().unwrap());
         drop(lock.write().unwrap());
         drop(lock.read().unwrap());
+    }
+}
+
+#[test]
+fn a_dict_is_waited_at_for_a_key_and_for_a_value() {
+    let _tidy = tidy();
+    let dict = Dict::<String, u64>::new().unwrap();
+    let there = |value: Option<u64>| value.is_some();
+    assert!(!dict.wait("a", Some(Duration::ZERO), there).unwrap());
+    assert!(!dict.wait("a", Some(SHORT), there).unwrap());
+    thread::scope(|scope| {
+        let waits = |key: &'static str, until: fn(Option<u64>) -> bool| {
+            let dict = dict.clone();
+            scope.spawn(move || dict.wait(key, None, until).unwrap())
+        };
+        let waiting = [
+            waits("a", |value| value.is_some()),
+            waits("a", |value| value == Some(3)),
+            waits("a", |value| value == Some(3)),
+            waits("b", |value| value.is_none()),
+        ];
+        for value in 0..=3 {
+            dict.insert("b", value).unwrap();
+            dict.insert("a", value).unwrap();
+        }
+        dict.remove("b").unwrap();
+        for waits in waiting {
+            assert!(waits.join().unwrap());
+        }
+    });
+    assert!(dict.wait("a", None, |value| value == Some(3)).unwrap());
+}
+
+#[pumasi::task]
+fn answer(dict: Dict<String, u64>, from: String, to: String, rounds: u64) -> pumasi::Result<()> {
+    for round in 1..=rounds {
+        assert!(dict.wait(from.as_str(), None, |value| value == Some(round))?);
+        dict.insert(to.as_str(), round)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn processes_answer_each_other_through_a_dict() {
+    let _tidy = tidy();
+    let dict = Dict::<String, u64>::new().unwrap();
+    let name = String::from;
+    let children = [
+        answer::spawn(dict.clone(), name("a"), name("b"), 300).unwrap(),
+        answer::spawn(dict.clone(), name("b"), name("c"), 300).unwrap(),
+    ];
+    for round in 1..=300 {
+        dict.insert("a", round).unwrap();
+        assert!(dict.wait("c", None, |value| value == Some(round)).unwrap());
+    }
+    for child in children {
+        child.join().unwrap().unwrap();
+    }
+}
+
+#[pumasi::task]
+fn wait_for_nothing(dict: Dict<String, u64>, ready: Event) -> pumasi::Result<()> {
+    ready.set();
+    dict.wait("never", None, |value| value.is_some())?;
+    Ok(())
+}
+
+#[test]
+fn a_killed_waiter_keeps_nobody_from_waiting() {
+    let _tidy = tidy();
+    let dict = Dict::<String, u64>::new().unwrap();
+    for round in 0..4 {
+        let ready = Event::new().unwrap();
+        let child = wait_for_nothing::spawn(dict.clone(), ready.clone()).unwrap();
+        ready.wait().unwrap();
+        kill(child);
+        thread::scope(|scope| {
+            let waits = scope.spawn(|| dict.wait("key", None, |value| value == Some(round)));
+            dict.insert("other", round).unwrap();
+            dict.insert("key", round).unwrap();
+            assert!(waits.join().unwrap().unwrap());
+        });
     }
 }

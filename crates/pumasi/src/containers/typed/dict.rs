@@ -5,6 +5,7 @@ use core::hash::Hash;
 use core::marker::PhantomData;
 use core::time::Duration;
 use std::collections::HashMap;
+use std::time::Instant;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -317,6 +318,57 @@ impl<K: DictKey, V: Element> Dict<K, V> {
                 .map(|original| original.prepare(self.heap()))
                 .transpose()?;
             V::of_number(self.raw.add(key, original.as_mut(), n)?)
+        })
+    }
+
+    /// Waits until `until` is true of the value under a key (`None` while it is missing), at most
+    /// `timeout` (`None`: for ever). Whether it was.
+    ///
+    /// Any process may bring the change about; what comes and goes between two looks is not seen.
+    /// Not while this thread has the dictionary [`locked`](Dict::locked), when nobody else can
+    /// change anything.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// use std::time::Duration;
+    ///
+    /// let steps = pumasi::Dict::<String, u64>::new()?;
+    /// let others = steps.clone();
+    /// let other = std::thread::spawn(move || (1..=3).try_for_each(|n| others.insert("done", n)));
+    /// let three = |done: Option<u64>| done.is_some_and(|n| n >= 3);
+    /// assert!(steps.wait("done", Some(Duration::from_secs(60)), three)?);
+    /// assert!(!steps.wait("more", Some(Duration::ZERO), |more| more.is_some())?);
+    /// # other.join().unwrap()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Dict`].
+    pub fn wait(
+        &self,
+        key: impl StoredAs<K>,
+        timeout: Option<Duration>,
+        mut until: impl FnMut(Option<V>) -> bool,
+    ) -> Result<bool> {
+        let started = Instant::now();
+        key.lent(|stored| {
+            stored.key(self.heap(), |key, _| {
+                loop {
+                    // The version first: a change after it ends the wait.
+                    let version = self.raw.object().version();
+                    let mut out = Fetch::new();
+                    let value = match self.raw.get(key, &mut out)? {
+                        Some(cell) => Some(read(cell, &mut out)?),
+                        None => None,
+                    };
+                    let done = until(value);
+                    let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
+                    if done || left == Some(Duration::ZERO) {
+                        return Ok(done);
+                    }
+                    self.raw.object().wait_for_change(version, left)?;
+                }
+            })
         })
     }
 

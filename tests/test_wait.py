@@ -1,0 +1,167 @@
+"""Dict.wait: until a key or a value of it is there, whoever brings it, whatever dies meanwhile."""
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+
+import pumasi
+from pumasi import Counter, DefaultDict, Dict
+
+
+def test_it_looks_first() -> None:
+    shared = Dict(a=1)
+    assert shared.wait("a")
+    assert shared.wait("a", timeout=-1)
+    assert not shared.wait("b", timeout=0)
+    assert shared.wait("a", lambda a: a == 1)
+    assert not shared.wait("a", lambda a: a > 1, timeout=0)
+    assert shared.wait("b", lambda b: b is None)
+    assert shared.wait("b", lambda b: b == 7, default=7, timeout=0)
+    assert shared.wait(key="a", predicate=None, default=None, timeout=None)
+    with pytest.raises(ZeroDivisionError):
+        shared.wait("a", lambda a: a / 0)
+    with pytest.raises(ValueError, match="not a number"):
+        shared.wait("b", timeout=float("nan"))
+    with pytest.raises(TypeError):
+        shared.wait([])  # type: ignore[arg-type]
+
+
+def test_it_ends_with_its_time() -> None:
+    shared = Dict(a=1)
+    start = time.monotonic()
+    assert not shared.wait("b", timeout=0.05)
+    assert not shared.wait("a", lambda a: a > 1, timeout=0.05)
+    assert time.monotonic() - start >= 0.1
+
+
+def test_changes_of_other_keys_do_not_lengthen_it() -> None:
+    shared = Dict(n=0)
+    stop = threading.Event()
+
+    def write() -> None:
+        while not stop.is_set():
+            shared.add("n")
+            time.sleep(0)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        assert not shared.wait("never", timeout=0.1)
+    finally:
+        stop.set()
+        writer.join()
+    assert shared.wait("n", lambda n: n > 0)
+
+
+def test_every_kind_of_change_ends_it() -> None:
+    changes: list[Any] = [
+        (Dict(), lambda d: d.update(a=1), bool),
+        (Dict(), lambda d: d.setdefault("a", 1), bool),
+        (Dict(), lambda d: d.add("a"), bool),
+        (Dict(), lambda d: d.__setitem__("a", [1]), bool),
+        (Dict(a=1), lambda d: d.update_with("a", lambda a: a + 1), lambda a: a == 2),
+        (Dict(a=1), lambda d: d.pop("a"), lambda a: a is None),
+        (Dict(a=1), lambda d: d.popitem(), lambda a: a is None),
+        (Dict(a=1), lambda d: d.clear(), lambda a: a is None),
+        (DefaultDict(list), lambda d: d["a"].append(1), lambda a: a == [] or a == [1]),
+        (Counter(), lambda d: d.update("a"), bool),
+    ]
+    for shared, change, predicate in changes:
+        waiting = threading.Event()
+
+        def look(
+            value: Any, waiting: threading.Event = waiting, predicate: Any = predicate
+        ) -> bool:
+            waiting.set()
+            return bool(predicate(value))
+
+        found: list[bool] = []
+        thread = threading.Thread(
+            target=lambda shared=shared, look=look, found=found: found.append(
+                shared.wait("a", look)
+            )
+        )
+        thread.start()
+        waiting.wait()
+        change(shared)
+        thread.join()
+        assert found == [True]
+
+
+def answer(shared: Any, mine: str, theirs: str, rounds: int) -> None:
+    for n in range(1, rounds + 1):
+        assert shared.wait(theirs, lambda got, n=n: got == n)
+        shared[mine] = n
+
+
+def test_processes_answer_each_other(ctx: Any) -> None:
+    shared: Dict[str, int] = Dict()
+    child = ctx.Process(target=answer, args=(shared, "a", "b", 200))
+    child.start()
+    for n in range(1, 201):
+        shared["b"] = n
+        assert shared.wait("a", lambda got, n=n: got == n)  # type: ignore[misc]
+    child.join()
+    assert child.exitcode == 0
+
+
+def hang(shared: Any, ready: Any) -> None:
+    ready.set()
+    shared.wait("never")
+
+
+def write(shared: Any, ready: Any) -> None:
+    n = 0
+    while True:
+        n += 1
+        shared["text"] = f"a text that does not fit a cell {n}"
+        shared["n"] = n
+        ready.set()
+
+
+@pytest.mark.parametrize("target", [hang, write])
+def test_a_kill_of_either_side_leaves_waits_whole(target: Any) -> None:
+    ctx = pumasi.get_context("fork")
+    shared: Dict[str, Any] = Dict(n=0)
+    for n in range(6):
+        ready = ctx.Event()
+        child = ctx.Process(target=target, args=(shared, ready))
+        child.start()
+        ready.wait()
+        if target is write:
+            # While it is killed, too.
+            before = shared["n"]
+            assert shared.wait("n", lambda now, before=before: now != before)
+        os.kill(child.pid or 0, signal.SIGKILL)
+        child.join()
+        child.close()
+        thread = threading.Timer(0.001, shared.update, [{"key": n}])
+        thread.start()
+        assert shared.wait("key", lambda key, n=n: key == n)
+        thread.join()
+    del shared["n"]
+    assert not shared.wait("n", timeout=0.01)
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_a_signal_ends_it() -> None:
+    def handler(*_: object) -> None:
+        raise Stopped
+
+    shared: Dict[str, int] = Dict()
+    before = signal.signal(signal.SIGALRM, handler)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        with pytest.raises(Stopped):
+            shared.wait("never")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    shared["fine"] = 1
+    assert shared.wait("fine")
