@@ -381,9 +381,9 @@ def blocks_every_signal(tell):
         time.sleep(1)
 
 
-def test_a_late_task_costs_its_own_worker_alone(either, tmp_path):
+def test_a_late_task_costs_its_own_worker_alone(fork, tmp_path):
     never = str(tmp_path / "never")
-    with either.Pool(2, timeout=1.5) as pool:
+    with fork.Pool(2, timeout=1.5) as pool:
         pids = {w.pid for w in pool._pool}
         told = mp.List()
         late = pool.map_async(blocks_every_signal, [told], chunksize=1)

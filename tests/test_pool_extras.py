@@ -110,7 +110,7 @@ def test_exit_functions_that_fail_say_so(fork):
 
 
 def test_exit_results_of_replaced_workers(fork):
-    pool = fork.Pool(1, maxtasksperchild=2, worker_exit=calls_counted)
+    pool = fork.Pool(1, begin_at, (0,), maxtasksperchild=2, worker_exit=calls_counted)
     pool.map(count_in_state, range(6), chunksize=1)
     pool.close()
     pool.join()

@@ -20,7 +20,7 @@ def outcome(result, seconds):
 
 
 if __name__ == "__main__":
-    seconds = 60 if hasattr(mp, "List") else 2
+    seconds = 60 if hasattr(mp, "List") else 0.5
     with mp.get_context("fork").Pool(1) as pool:
         died = outcome(pool.apply_async(die), seconds)
         print("the task:", died, "and the next one:", outcome(pool.apply_async(abs, (-3,)), 60))

@@ -17,7 +17,7 @@ def fail():
 
 
 if __name__ == "__main__":
-    seconds = 60 if hasattr(mp, "List") else 2
+    seconds = 60 if hasattr(mp, "List") else 0.5
     pool = mp.get_context("fork").Pool(1)
     try:
         pool.apply_async(fail).get(timeout=seconds)

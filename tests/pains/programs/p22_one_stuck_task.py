@@ -18,5 +18,5 @@ if __name__ == "__main__":
     ours = hasattr(mp, "List")
     with mp.get_context("fork").Pool(1, **({"timeout": 1} if ours else {})) as pool:
         stuck, behind = pool.apply_async(time.sleep, (1000,)), pool.apply_async(abs, (-3,))
-        seconds = 60 if ours else 2
+        seconds = 60 if ours else 0.5
         print("stuck:", outcome(stuck, seconds), "and behind it:", outcome(behind, seconds))

@@ -15,7 +15,7 @@ if __name__ == "__main__":
     queue = context.Queue()
     process = context.Process(target=fill, args=(queue,))
     process.start()
-    process.join(60 if hasattr(mp, "List") else 2)
+    process.join(60 if hasattr(mp, "List") else 0.5)
     print("ended:", process.exitcode == 0, end=" ")
     print("and waiting:", 0 if process.is_alive() else queue.qsize(), end=" ")
     print("of size:", len(queue.get(timeout=60)))
