@@ -19,8 +19,8 @@ impl RawQueue<Real> {
     /// whoever waits at the old one is not woken by them.
     ///
     /// # Errors
-    /// [`Error::Os`] when the process has no descriptor left; [`Error::WouldBlock`] where this
-    /// thread may not wait.
+    /// [`Error::Os`](crate::Error::Os) when the process has no descriptor left;
+    /// [`Error::WouldBlock`](crate::Error::WouldBlock) where this thread may not wait.
     pub fn reader(&self) -> Result<(RawFd, u64)> {
         let held = self.enter(Op::Wait, "queue.reader")?;
         let heap = held.heap;

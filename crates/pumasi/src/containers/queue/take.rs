@@ -42,8 +42,9 @@ impl<H: Host> RawQueue<H> {
     /// `None` when there was none.
     ///
     /// # Errors
-    /// [`Error::Closed`] when the queue is closed and empty; [`Error::WouldBlock`] where this
-    /// thread may not wait, and what its check says.
+    /// [`Error::Closed`](crate::Error::Closed) when the queue is closed and empty;
+    /// [`Error::WouldBlock`](crate::Error::WouldBlock) where this thread may not wait, and what its
+    /// check says.
     #[inline]
     pub fn get(
         &self,
