@@ -147,7 +147,8 @@ impl<H: Host> Heap<H> {
             match swapped {
                 Ok(_) => break,
                 Err(found) if found == ATTACHING.cast() => std::thread::yield_now(),
-                // SAFETY: PART-1.
+                // SAFETY: PART-1: neither null nor ATTACHING, so a `Local` of this process, which is
+                // never freed.
                 Err(found) => return Ok(unsafe { &*found.cast::<Local>() }),
             }
         }
@@ -328,7 +329,8 @@ impl<H: Host> Heap<H> {
         if raw.is_null() || raw == ATTACHING {
             return;
         }
-        // SAFETY: PART-1.
+        // SAFETY: PART-1: neither null nor ATTACHING, so a `Local` of this process, which is
+        // never freed.
         let local = unsafe { &*raw };
         let claim = self.claim(local.slot);
         if claim.state == Slot::Live && claim.generation == local.generation {

@@ -180,12 +180,14 @@ impl Host for Real {
     fn copy_words(&self, from: u64, to: u64, words: u64) {
         let bytes = words.saturating_mul(8);
         let (from, to) = (self.mem.range(from, bytes), self.mem.range(to, bytes));
-        // SAFETY: both ranges were checked; `copy` allows them to overlap.
+        // SAFETY: `range` checked both to be inside the mapping (HEAP-1); `copy` allows them to
+        // overlap, and no reference to shared bytes is made.
         unsafe { ptr::copy(from, to, bytes as usize) }
     }
     fn zero_words(&self, off: u64, words: u64) {
         let bytes = words.saturating_mul(8);
-        // SAFETY: the range was checked.
+        // SAFETY: `range` checked that so many bytes are inside the mapping (HEAP-1), which is
+        // writable; only words that nobody else uses yet are zeroed, and no reference to them is made.
         unsafe { ptr::write_bytes(self.mem.range(off, bytes), 0, bytes as usize) }
     }
 

@@ -257,3 +257,47 @@ fn what_arrives_while_another_collects_lowers_no_edge_but_its_own() {
         }
     }
 }
+
+/// As many items can be on their way as there are leases. Another waits, in vain while their takers
+/// live, and has one once they are found dead, whose items all come back.
+#[test]
+fn what_finds_no_lease_is_not_taken() {
+    const LEASES: usize = 120;
+    let survivor = heap();
+    survivor.join().unwrap();
+    let values: Vec<Plain> = (0..LEASES as i64 + 3).map(int).collect();
+    let object = queue(&survivor, &values, Order::FirstFirst, true);
+    let before = describe(&object);
+    let victim = sibling(&survivor, 2);
+    let theirs = as_queue(&ObjectRef::from_token(&victim, object.token()).unwrap());
+    let mut out = Fetch::new();
+    for _ in 0..LEASES {
+        std::mem::forget(theirs.get(None, &mut out).unwrap().unwrap());
+    }
+    let ours = as_queue(&object);
+    let fewer = describe(&object);
+    assert_eq!(ours.len(), 3);
+    for timeout in [Some(Duration::ZERO), BRIEFLY] {
+        assert!(ours.get(timeout, &mut out).unwrap().is_none());
+        let (items, taken) = ours.get_many(2, timeout).unwrap();
+        assert!(items.is_empty() && taken.is_none());
+    }
+    assert_eq!(describe(&object), fewer);
+    victim.host().die();
+    std::mem::forget(theirs);
+    let first = ours.get(BRIEFLY, &mut out).unwrap().unwrap();
+    let value = plain(first.cell, &mut out);
+    drop(first);
+    assert_eq!(ours.len(), LEASES + 2);
+    ours.task_done().unwrap();
+    assert!(put(&survivor, &ours, &value));
+    let sorted = |text: String| {
+        let mut parts: Vec<char> = text.chars().collect();
+        parts.sort_unstable();
+        parts
+    };
+    let after = describe(&object);
+    let items = |text: &str| sorted(text.split(']').next().unwrap().to_owned());
+    assert_eq!(items(&after), items(&before));
+    support::sound(&survivor);
+}

@@ -11,6 +11,7 @@ use crate::heap::alloc::BlockRef;
 use crate::heap::cell::Cell;
 use crate::heap::held::Held;
 use crate::heap::lease::{L_CELL, taken_by};
+use crate::heap::lock;
 use crate::heap::log::Action;
 use crate::heap::node::{Form, LEAF_CELLS, N_LENGTH};
 use crate::heap::ring::{HUB_CLOSED, HUB_ITEM, HUB_ROOM, HUB_STATE, Ring};
@@ -19,21 +20,21 @@ use crate::observer::Op;
 use crate::sys::{Host, Real};
 
 /// An item on its way from a queue to its taker. While this lives, the item goes back to the
-/// queue if the process dies; when it is dropped the item has arrived.
+/// queue if the process dies; when it is dropped the item has arrived. Of all processes together
+/// 120 can have one at a time: who wants another waits until one has arrived.
 #[must_use = "the item has arrived when this is dropped"]
 pub struct Taken<'a, H: Host = Real> {
     queue: &'a RawQueue<H>,
     /// The value's cell; its block, if it has one, was fetched.
     pub cell: Cell,
-    lease: Option<(&'static Local, u64)>,
+    lease: (&'static Local, u64),
 }
 
 impl<H: Host> Drop for Taken<'_, H> {
     #[inline(always)]
     fn drop(&mut self) {
-        if let Some((local, lease)) = self.lease {
-            self.queue.heap().end_lease(local, lease);
-        }
+        let (local, lease) = self.lease;
+        self.queue.heap().end_lease(local, lease);
     }
 }
 
@@ -76,6 +77,9 @@ impl<H: Host> RawQueue<H> {
             heap.tell_reader(self.hub);
             return Ok(Looked::Nothing(self.note(self.hub + HUB_ITEM, note)));
         }
+        let Some(lease) = heap.free_lease(local, self.hub) else {
+            return Ok(self.crowded(held, note));
+        };
         if ring.capacity >= 1024 && ring.len * 8 < ring.capacity {
             ring = self.shrink(&mut held, ring);
         }
@@ -86,7 +90,6 @@ impl<H: Host> RawQueue<H> {
         let cell = Cell(heap.get(at));
         heap.fetch(local, at, cell, out)?;
         held.changed();
-        let lease = heap.free_lease(local, self.hub);
         self.take(&mut held, new, cell, lease, 1, None)?;
         heap.tell_reader(self.hub);
         let room = self.bound > 0 && heap.call(self.hub + HUB_ROOM);
@@ -101,18 +104,32 @@ impl<H: Host> RawQueue<H> {
         Ok(Looked::Done(Taken {
             queue: self,
             cell,
-            lease: lease.map(|lease| (local, lease)),
+            lease: (local, lease),
         }))
     }
 
-    /// The commit of a taking: `cell` goes to the lease, if there is one, `n` items in all.
+    /// As many items are on their way as there are leases: nothing can be taken until one of them
+    /// has arrived, or its taker is found dead. To take it all the same would lose it at a death.
+    #[cold]
+    #[inline(never)]
+    fn crowded<T>(&self, held: Held<'_, H>, note: bool) -> Looked<T> {
+        let seen = self.note(self.hub + HUB_ITEM, note);
+        drop(held);
+        // Settling may wait for others at work.
+        if lock::waiting_allowed() {
+            self.look_for_dead();
+        }
+        Looked::Nothing(seen)
+    }
+
+    /// The commit of a taking: `cell` goes to the lease, `n` items in all.
     #[inline(always)]
     pub(super) fn take(
         &self,
         held: &mut Held<'_, H>,
         new: u64,
         cell: Cell,
-        lease: Option<u64>,
+        lease: u64,
         n: u64,
         leaf: Option<BlockRef>,
     ) -> Result<()> {
@@ -126,20 +143,10 @@ impl<H: Host> RawQueue<H> {
         if let Some(leaf) = leaf {
             add(Action::Publish(leaf));
         }
-        match lease {
-            Some(lease) => {
-                // Nobody looks at a lease that is nobody's.
-                heap.host()
-                    .store64(lease + L_CELL, cell.bits(), Ordering::Release);
-                add(Action::Store(lease, taken_by(held.local.token)));
-            }
-            // As many takers at once as there are leases: a death now would lose the item.
-            None if cell.is_inline() => {}
-            None => {
-                let block = heap.resolve(cell)?;
-                add(Action::Release(cell, block.generation));
-            }
-        }
+        // Nobody looks at a lease that is nobody's.
+        heap.host()
+            .store64(lease + L_CELL, cell.bits(), Ordering::Release);
+        add(Action::Store(lease, taken_by(held.local.token)));
         if self.counts_tasks
             && let Some(tasks) = heap.tasks(self.hub)?
         {
@@ -205,13 +212,10 @@ impl<H: Host> RawQueue<H> {
             heap.tell_reader(self.hub);
             return Ok(Looked::Nothing(self.note(self.hub + HUB_ITEM, note)));
         }
-        let lease = heap.free_lease(local, self.hub);
-        // Without a lease one value at a time, which the log can release.
-        let n = if lease.is_some() {
-            guess.min(ring.len)
-        } else {
-            1
+        let Some(lease) = heap.free_lease(local, self.hub) else {
+            return Ok(self.crowded(held, note));
         };
+        let n = guess.min(ring.len);
         let mut items = Snapshot::new();
         let mut fetch = Fetch::new();
         let mut last = Cell::EMPTY;
@@ -250,7 +254,7 @@ impl<H: Host> RawQueue<H> {
         let taken = Taken {
             queue: self,
             cell: last,
-            lease: lease.map(|lease| (local, lease)),
+            lease: (local, lease),
         };
         Ok(Looked::Done((items, taken)))
     }
