@@ -1,7 +1,7 @@
 # Short names for the scripts in ci/; the scripts say what they do, and run the same by hand.
 # Arguments go through ARGS: make tour ARGS="--lang ko"
 
-.PHONY: help tour test conformance bench soak docs check
+.PHONY: help tour test conformance bench soak miri docs check
 
 help:
 	@echo "make tour    build everything and run the guided tour"
@@ -10,6 +10,7 @@ help:
 	@echo "make check   the quick look before a commit"
 	@echo "make bench   measure pumasi and its rivals in one run"
 	@echo "make soak    crash and property tests, for as long as you like: ARGS=3600"
+	@echo "make miri    the models under Miri, with a nightly compiler: ARGS=a_list"
 	@echo "make docs    the API documentation"
 
 tour:
@@ -26,6 +27,9 @@ bench:
 
 soak:
 	@ci/soak.sh $(ARGS)
+
+miri:
+	@ci/miri.sh $(ARGS)
 
 docs:
 	@ci/docs.sh $(ARGS)

@@ -195,9 +195,10 @@ fn apply(deque: &RawDeque<Sim>, model: &mut Model, step: Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases(300), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri more than ten minutes")]
     fn a_deque_does_what_a_vec_deque_does(
         steps in steps(),
         bound in prop_oneof![3 => Just(None), 3 => (0usize..20).prop_map(Some), 1 => Just(Some(usize::MAX))],

@@ -136,9 +136,10 @@ impl Graph {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
+    #[cfg_attr(miri, ignore = "takes Miri more than ten minutes")]
     fn after_a_collection_exactly_what_is_reachable_stays(ops in proptest::collection::vec(op(), 1..120)) {
         let heap = heap();
         let mut graph = Graph { heap: heap.clone(), handles: Vec::new(), edges: BTreeMap::new(), killed: 0 };

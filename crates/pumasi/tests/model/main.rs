@@ -15,6 +15,11 @@ use pumasi::containers::{Number, Part, RawDict, RawList, Slice};
 use pumasi::heap::value::Fetch;
 use support::{Plain, copy, heap, items, pairs, plain, prepare, prepare_all, sound, with_key};
 
+/// How many random sequences a model runs: a few under Miri, which takes a thousand times as long.
+const fn cases(n: u32) -> u32 {
+    if cfg!(miri) { 2 } else { n }
+}
+
 fn value() -> impl Strategy<Value = Plain> {
     prop_oneof![
         any::<i64>().prop_map(Plain::Int),
@@ -232,7 +237,7 @@ fn apply_dict(dict: &RawDict<pumasi::sys::sim::Sim>, model: &mut Model, op: Dict
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases(300), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_list_does_what_a_vec_does(ops in proptest::collection::vec(list_op(), 1..60)) {

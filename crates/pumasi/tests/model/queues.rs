@@ -124,7 +124,7 @@ fn run(steps: Vec<Step>, order: Order, bound: u64) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig::with_cases(crate::cases(60)))]
 
     #[test]
     fn a_queue_is_a_deque_of_its_items(steps in steps(), last in any::<bool>(), bounded in any::<bool>()) {

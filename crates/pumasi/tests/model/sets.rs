@@ -79,7 +79,7 @@ fn apply(set: &RawSet<pumasi::sys::sim::Sim>, model: &mut Vec<Plain>, op: SetOp)
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases(300), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_set_does_what_a_list_without_doubles_does(ops in proptest::collection::vec(set_op(), 1..60)) {
@@ -125,6 +125,7 @@ proptest! {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes Miri more than ten minutes")]
 fn a_set_of_many_changes_in_one_step() {
     // Large tables and large leaves of removals are allocated outside the lock.
     let heap =

@@ -7,6 +7,7 @@ use crate::support::{Plain, heap, sound, with_key};
 
 /// What grows a container takes memory from the system while nobody waits for its lock.
 #[test]
+#[cfg_attr(miri, ignore = "takes Miri more than ten minutes")]
 fn a_container_grows_without_asking_the_system_under_its_lock() {
     let heap = heap();
     let list = RawList::create(&heap).unwrap();
@@ -46,6 +47,7 @@ fn a_container_grows_without_asking_the_system_under_its_lock() {
 
 /// To a listener an operation that gave its lock up in between is one.
 #[test]
+#[cfg_attr(miri, ignore = "takes Miri more than ten minutes")]
 fn an_operation_that_asks_the_system_is_counted_once() {
     let heap = heap();
     heap.count_operations(true);

@@ -430,7 +430,7 @@ fn a_rwlock(steps: Vec<Share>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: crate::cases(200), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_condition_calls_those_who_wait_in_the_order_of_their_coming(steps in waits()) {
