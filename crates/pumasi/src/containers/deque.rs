@@ -20,10 +20,9 @@
 //! blocks are PENDING of the dead; after it the log has what is still to do.
 
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 
 use crate::containers::leaves::{fill_trash, release, replace_cell};
-use crate::containers::locked::{is_locked, lock_container, unlock_container};
+use crate::containers::locked::user_lock;
 use crate::containers::slice::index;
 use crate::containers::snapshot::Snapshot;
 use crate::error::{Error, Fast, Result};
@@ -36,7 +35,6 @@ use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::ring::{RING_CELLS, RING_LEAST, RING_STATE, Ring, state};
 use crate::heap::value::{Fetch, Prepared};
 use crate::observer::Op;
-use crate::sync::Acquired;
 use crate::sys::{Host, Real};
 
 /// How many values are copied in one hold of the lock before others get a turn.
@@ -70,6 +68,8 @@ impl<H: Host> Clone for RawDeque<H> {
         }
     }
 }
+
+user_lock!(RawDeque);
 
 impl<H: Host> RawDeque<H> {
     /// An empty deque of at most `bound` items (`None`: any number). What comes in at one end of a
@@ -610,30 +610,6 @@ impl<H: Host> RawDeque<H> {
         )?;
         node.used();
         Ok(())
-    }
-
-    // ---- the user's lock -------------------------------------------------------------------
-
-    /// Takes the deque's own lock: every operation of others waits until it is given up, those of
-    /// this thread go through. Re-entrant. Waits at most `timeout` (`None`: for ever).
-    ///
-    /// # Errors
-    /// [`Error::WouldBlock`] where this thread may not wait, and what its check says.
-    pub fn lock(&self, timeout: Option<Duration>) -> Result<Acquired> {
-        lock_container(&self.object, timeout)
-    }
-
-    /// Gives it up once.
-    ///
-    /// # Errors
-    /// [`Error::NotHeld`] when it is not this thread's.
-    pub fn unlock(&self) -> Result<()> {
-        unlock_container(&self.object)
-    }
-
-    /// Whether anybody has it.
-    pub fn is_user_locked(&self) -> bool {
-        is_locked(&self.object)
     }
 }
 

@@ -25,11 +25,10 @@
 //! the lock is given up.
 
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 
 use crate::containers::key::Key;
 use crate::containers::leaves::replace_cell;
-use crate::containers::locked::{is_locked, lock_container, unlock_container};
+use crate::containers::locked::user_lock;
 use crate::containers::several;
 use crate::containers::snapshot::Snapshot;
 use crate::containers::table::{
@@ -46,7 +45,6 @@ use crate::heap::node::TABLE_TAIL;
 use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::value::{Fetch, Prepared};
 use crate::observer::Op;
-use crate::sync::Acquired;
 use crate::sys::{Host, Real};
 
 const BATCH: usize = 4096;
@@ -85,6 +83,8 @@ pub enum Number {
     /// A float.
     Float(f64),
 }
+
+user_lock!(RawDict);
 
 impl<H: Host> RawDict<H> {
     /// An empty dictionary.
@@ -595,28 +595,6 @@ impl<H: Host> RawDict<H> {
         )?;
         new.used();
         Ok(())
-    }
-
-    /// Takes the dictionary's own lock: every operation of others waits until it is given up,
-    /// those of this thread go through. Re-entrant. Waits at most `timeout` (`None`: for ever).
-    ///
-    /// # Errors
-    /// [`Error::WouldBlock`] where this thread may not wait, and what its check says.
-    pub fn lock(&self, timeout: Option<Duration>) -> Result<Acquired> {
-        lock_container(&self.object, timeout)
-    }
-
-    /// Gives it up once.
-    ///
-    /// # Errors
-    /// [`Error::NotHeld`] when it is not this thread's.
-    pub fn unlock(&self) -> Result<()> {
-        unlock_container(&self.object)
-    }
-
-    /// Whether anybody has it.
-    pub fn is_user_locked(&self) -> bool {
-        is_locked(&self.object)
     }
 
     /// Inserts a key that is not there, `slot` of the index being free for it; renews the table

@@ -18,13 +18,12 @@
 //! blocks are PENDING of the dead; after it, the log has what is still to do (`heap::log`).
 
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 
 use crate::containers::leaves::{
     LEAF_SIZES, Place, Root, append_block, empty_leaves, fill_leaves, grow, install, last_leaf,
     leaf_max, locate, new_leaf, pop_last, read_cells, replace_cell, replace_range, root,
 };
-use crate::containers::locked::{is_locked, lock_container, unlock_container};
+use crate::containers::locked::user_lock;
 use crate::containers::slice::{Slice, Span, index};
 use crate::containers::snapshot::Snapshot;
 use crate::error::{Error, Fast, Result};
@@ -37,7 +36,6 @@ use crate::heap::node::N_LENGTH;
 use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::value::{Fetch, Prepared};
 use crate::observer::Op;
-use crate::sync::Acquired;
 use crate::sys::{Host, Real};
 
 /// How many values are copied in one hold of the lock before others get a turn.
@@ -55,6 +53,8 @@ impl<H: Host> Clone for RawList<H> {
         }
     }
 }
+
+user_lock!(RawList);
 
 impl<H: Host> RawList<H> {
     /// An empty list.
@@ -568,29 +568,5 @@ impl<H: Host> RawList<H> {
         )?;
         leaf.used();
         Ok(())
-    }
-
-    // ---- the user's lock -------------------------------------------------------------------
-
-    /// Takes the list's own lock: every operation of others waits until it is given up, those of
-    /// this thread go through. Re-entrant. Waits at most `timeout` (`None`: for ever).
-    ///
-    /// # Errors
-    /// [`Error::WouldBlock`] where this thread may not wait, and what its check says.
-    pub fn lock(&self, timeout: Option<Duration>) -> Result<Acquired> {
-        lock_container(&self.object, timeout)
-    }
-
-    /// Gives it up once.
-    ///
-    /// # Errors
-    /// [`Error::NotHeld`] when it is not this thread's.
-    pub fn unlock(&self) -> Result<()> {
-        unlock_container(&self.object)
-    }
-
-    /// Whether anybody has it.
-    pub fn is_user_locked(&self) -> bool {
-        is_locked(&self.object)
     }
 }

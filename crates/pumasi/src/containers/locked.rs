@@ -15,28 +15,64 @@ use crate::heap::object::ObjectRef;
 use crate::sync::Acquired;
 use crate::sys::Host;
 
-pub(crate) fn lock_container<H: Host>(
-    object: &ObjectRef<H>,
-    timeout: Option<Duration>,
-) -> Result<Acquired> {
+/// The face of that lock on an untyped container, which has its `object`.
+macro_rules! user_lock {
+    ($raw:ident) => {
+        /// The user's lock.
+        impl<H: Host> $raw<H> {
+            /// Takes the container's own lock: every operation of others waits until it is given
+            /// up, those of this thread go through. Re-entrant. Waits at most `timeout` (`None`:
+            /// for ever).
+            ///
+            /// # Errors
+            /// [`Error::WouldBlock`](crate::Error::WouldBlock) where this thread may not wait, and
+            /// what its check says.
+            pub fn lock(
+                &self,
+                timeout: Option<core::time::Duration>,
+            ) -> $crate::Result<$crate::sync::Acquired> {
+                $crate::containers::locked::lock(&self.object, timeout)
+            }
+
+            /// Gives it up once.
+            ///
+            /// # Errors
+            /// [`Error::NotHeld`](crate::Error::NotHeld) when it is not this thread's.
+            pub fn unlock(&self) -> $crate::Result<()> {
+                $crate::containers::locked::unlock(&self.object)
+            }
+
+            /// Whether anybody has it.
+            pub fn is_user_locked(&self) -> bool {
+                $crate::containers::locked::is_locked(&self.object)
+            }
+        }
+    };
+}
+pub(super) use user_lock;
+
+pub(super) fn lock<H: Host>(object: &ObjectRef<H>, timeout: Option<Duration>) -> Result<Acquired> {
+    let heap = object.heap();
+    let Some(death) = heap.take_user(object, timeout, Rule::Internal)? else {
+        return Ok(Acquired::No);
+    };
     // Once the internal lock has been ours, no operation that began before is still at work.
-    let taken = object.heap().take_user(object, timeout, Rule::Internal)?;
-    if taken.is_some() {
-        object.heap().drain(object)?;
+    if let Err(interrupted) = heap.drain(object) {
+        if let Some(death) = death {
+            heap.note_death(object.offset(), death);
+        }
+        unlock(object)?;
+        return Err(interrupted);
     }
-    Ok(match taken {
-        None => Acquired::No,
-        Some(None) => Acquired::Yes,
-        Some(Some(death)) => Acquired::Abandoned(death),
-    })
+    Ok(death.map_or(Acquired::Yes, Acquired::Abandoned))
 }
 
-pub(crate) fn unlock_container<H: Host>(object: &ObjectRef<H>) -> Result<()> {
+pub(super) fn unlock<H: Host>(object: &ObjectRef<H>) -> Result<()> {
     let what = "locked() is not held by this thread";
     object.heap().give_user(object, what)
 }
 
-pub(crate) fn is_locked<H: Host>(object: &ObjectRef<H>) -> bool {
+pub(super) fn is_locked<H: Host>(object: &ObjectRef<H>) -> bool {
     let at = object.offset() + O_USER;
     object.heap().host().load32(at, Ordering::Relaxed) & OWNER != 0
 }

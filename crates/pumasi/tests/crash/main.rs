@@ -25,15 +25,15 @@ mod waiting;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use pumasi::Heap;
 use pumasi::containers::{Algebra, Number, RawBuffer, RawDict, RawList, RawSet, Slice};
 use pumasi::heap::object::{Kind, ObjectRef};
 use pumasi::heap::value::Fetch;
 use pumasi::sync::{
-    OnDeath, RawBarrier, RawBoundedSemaphore, RawCondition, RawEvent, RawLock, RawRLock, RawRwLock,
-    RawSemaphore,
+    Acquired, OnDeath, RawBarrier, RawBoundedSemaphore, RawCondition, RawEvent, RawLock, RawRLock,
+    RawRwLock, RawSemaphore,
 };
 use pumasi::sys::sim::{Crash, Sim};
+use pumasi::{Error, Heap};
 use support::{Plain, combine, copy, heap, plain, prepare, prepare_all, sibling, with_key};
 
 type Objects = [ObjectRef<Sim>];
@@ -592,6 +592,35 @@ fn a_process_that_dies_while_it_attaches_leaves_nothing() {
         survivor.recover();
         assert_eq!(survivor.participants(), 1, "stopped at store {k}");
     }
+}
+
+#[test]
+fn locked_that_is_interrupted_is_not_held() {
+    let mut interrupted = 0;
+    for k in 0..40 {
+        let heap = heap();
+        let list = RawList::create(&heap).unwrap();
+        let other = sibling(&heap, 2);
+        let theirs = ObjectRef::from_token(&other, list.object().token()).unwrap();
+        let theirs = RawList::from_object(theirs).unwrap();
+        // It stops in the middle, and lives: whoever waits for it waits for ever.
+        other.host().crash_at(k);
+        let push = || theirs.push(&mut other.prepare_int(1).unwrap()).unwrap();
+        let _stopped = catch_unwind(AssertUnwindSafe(push));
+        std::mem::forget(theirs);
+        let check = || Err(Error::Interrupted);
+        match pumasi::sync::with_check(&check, || pumasi::sync::waiting(|| list.lock(None))) {
+            Err(Error::Interrupted) => {
+                interrupted += 1;
+                assert!(!list.is_user_locked(), "stopped at store {k}");
+            }
+            taken => {
+                assert_eq!(taken.unwrap(), Acquired::Yes);
+                list.unlock().unwrap();
+            }
+        }
+    }
+    assert!(interrupted > 0, "nobody was in the way");
 }
 
 #[test]
