@@ -271,6 +271,52 @@ fn threads_take_every_task_once() {
 }
 
 #[test]
+fn a_worker_keeps_the_order_in_which_calls_were_made() {
+    const CALLS: usize = 6_000;
+    let heap = Heap::builder().limit(64 << 20).create().unwrap();
+    let board = RawBoard::create(&heap, 1).unwrap();
+    let taken = std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let mut worker = RawWorker::new(board.clone(), 0);
+            let mut taken = Vec::new();
+            while let Some(found) = worker.take().unwrap() {
+                let batch = worker.batch().unwrap().clone();
+                taken.push((batch.number(), found.task));
+                let mut result = heap.prepare_int(0).unwrap();
+                worker
+                    .finish(found.task, Outcome::Returned, &mut result)
+                    .unwrap();
+            }
+            taken
+        });
+        // As a pool's owner: two calls and then another batch, and what is done is taken out.
+        let mut batches: Vec<RawBatch> = Vec::new();
+        let (mut calls, mut given) = (0, 0);
+        while calls < CALLS {
+            let function = heap.prepare_int(1).unwrap();
+            let batch = RawBatch::create(&heap, 2, batches.len() as u64, 0, function).unwrap();
+            board.publish(&batch).unwrap();
+            for _ in 0..2 {
+                let task = &mut [heap.prepare_int(calls as i64).unwrap()];
+                batch.add(task).unwrap();
+                board.ring(1);
+                calls += 1;
+            }
+            batches.push(batch);
+            // Batches in front whose tasks were all taken go, as long as that is soon seen.
+            while given < batches.len() && board.done() >= 2 * (given as u64 + 1) {
+                board.retire(0).unwrap();
+                given += 1;
+            }
+        }
+        board.drain();
+        worker.join().unwrap()
+    });
+    let wanted: Vec<_> = (0..CALLS as u64).map(|i| (i / 2, i % 2)).collect();
+    assert_eq!(taken, wanted);
+}
+
+#[test]
 fn damaged_words_give_errors() {
     for number in 0..300u64 {
         let owner = heap();

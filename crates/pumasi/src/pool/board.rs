@@ -14,13 +14,13 @@
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
-use crate::containers::{RawBuffer, RawList};
+use crate::containers::{ItemRef, RawBuffer, RawList, Slice};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::heap::lock;
 use crate::heap::object::ObjectRef;
 use crate::heap::participant::Fate;
-use crate::heap::value::{Fetch, Prepared};
+use crate::heap::value::Prepared;
 use crate::pool::batch::{Outcome, RawBatch, first_buffer};
 use crate::sys::{Host, Real};
 
@@ -386,38 +386,30 @@ impl<H: Host> RawWorker<H> {
         if self.searched == Some(bell) {
             return Ok(None);
         }
-        let mut out = Fetch::new();
-        let (mut place, mut version) = (0, self.board.queue.version());
+        // The first of them, and if that does not do, more of them each time, from the first on:
+        // a look at several is a look at one moment (POOL-4).
+        let mut looked_at = 1;
         loop {
-            place += 1;
-            match self.board.queue.get(place, &mut out) {
-                Ok(_) => {}
-                Err(Error::IndexOutOfRange { .. }) => {
-                    // What was retired meanwhile may have moved a batch to a place passed before.
-                    let now = self.board.queue.version();
-                    if now == version {
-                        break;
-                    }
-                    (place, version) = (0, now);
-                    continue;
+            let several = self.board.queue.get_slice(Slice {
+                start: Some(1),
+                stop: Some(1 + looked_at),
+                step: 1,
+            })?;
+            for item in several.iter() {
+                let ItemRef::Object(object) = item else {
+                    return Err(Error::corrupt(self.board.at, "a pool without its batches"));
+                };
+                let batch = RawBatch::from_object(object.clone())?;
+                if let Some(task) = batch.claim(self.id) {
+                    let before = self.batch.replace(batch);
+                    let new_batch = before.is_none_or(|b| b.object().token() != object.token());
+                    return Ok(Some(Found { task, new_batch }));
                 }
-                Err(other) => return Err(other),
             }
-            let Some(object) = out.take_object() else {
-                continue;
-            };
-            let current = self.batch.as_ref().map(|batch| batch.object().token());
-            if current == Some(object.token()) {
-                continue;
+            if several.len() < looked_at as usize {
+                break;
             }
-            let batch = RawBatch::from_object(object)?;
-            if let Some(task) = batch.claim(self.id) {
-                self.batch = Some(batch);
-                return Ok(Some(Found {
-                    task,
-                    new_batch: true,
-                }));
-            }
+            looked_at *= 8;
         }
         // The batch is let go of, so that its memory goes back when the owner is done with it.
         self.batch = None;
