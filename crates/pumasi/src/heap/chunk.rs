@@ -7,6 +7,10 @@
 //!                       -> HEAD(slot, n), TAIL ... -> FREEING(slot, n) -> FREE
 //! ```
 //!
+//! What is freed is kept for what comes next, and what has lain idle longest goes back to the
+//! system once more than enough lies idle: so a queue through which large values pass asks the
+//! system for nothing, however much was freed before it.
+//!
 //! If a process dies: a CLAIMED chunk goes back to FREE; a HEAD whose block word is FREE was
 //! being freed and is finished; a SMALL chunk becomes an ORPHAN, its PENDING blocks free
 //! (`estate`). Sizes are in bytes. What is done with a small chunk is the business of `alloc`.
@@ -18,8 +22,9 @@ use crate::error::{Error, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, State};
 use crate::heap::layout::{
-    C_GENERATION, C_WORD, CHUNK_ENTRY, CLASSES, MAX_PARTICIPANTS, PAGE, PARTICIPANT_SIZE,
-    PARTICIPANTS, RUN_CLASS, SB_COLLECTOR, SB_COMMITTED, SB_FREE_HINT, SB_HIGH_WATER, SB_IDLE,
+    C_GENERATION, C_IDLE_SINCE, C_WORD, CHUNK_ENTRY, CLASSES, MAX_PARTICIPANTS, PAGE,
+    PARTICIPANT_SIZE, PARTICIPANTS, RUN_CLASS, SB_COLLECTOR, SB_COMMITTED, SB_FREE_HINT,
+    SB_GIVEN_BACK, SB_HIGH_WATER, SB_IDLE,
 };
 use crate::heap::lock::Taken;
 use crate::heap::{Heap, Local};
@@ -32,11 +37,11 @@ thread_local! {
     static BEYOND: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keep at most this many bytes of free runs for reuse; fresh pages are dear.
-const KEEP_IDLE: u64 = 64 << 20;
+/// Keep at most this many free chunks for reuse, 64 MiB of the usual ones; fresh pages are dear.
+const KEEP_IDLE: u64 = 1024;
 
-/// Give so many bytes back to the system at a time.
-const GIVE_BACK: u64 = 4 << 20;
+/// Give at least so many chunks back to the system at a time.
+const GIVE_BACK: u64 = 64;
 
 /// What a chunk is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -317,6 +322,9 @@ impl<H: Host> Heap<H> {
     pub(crate) fn free_chunk(&self, chunk: u64, committed: bool) {
         if committed {
             self.host().add64(SB_IDLE, self.0.chunk_size);
+            let since = self.host().load64(SB_GIVEN_BACK, Ordering::Relaxed);
+            let at = self.entry(chunk) + C_IDLE_SINCE;
+            self.host().store64(at, since, Ordering::Relaxed);
         }
         self.set_chunk(
             chunk,
@@ -432,6 +440,10 @@ impl<H: Host> Heap<H> {
         };
         if self.change_chunk(chunk, head, mine) {
             self.finish_run(chunk, mine);
+            if self.is_idle_beyond() {
+                // This run is likely the one wanted next.
+                self.give_longest_idle_back(local, head.run.max(GIVE_BACK), chunk, head.run);
+            }
         }
     }
 
@@ -445,9 +457,7 @@ impl<H: Host> Heap<H> {
             Ordering::Release,
         );
         let n = head.run.clamp(1, self.0.chunks - chunk);
-        let size = self.0.chunk_size;
-        let keep = n * size < KEEP_IDLE / 4
-            && host.load64(SB_IDLE, Ordering::Relaxed) + n * size <= KEEP_IDLE;
+        let keep = n <= KEEP_IDLE / 2;
         let mut i = 1;
         while i < n {
             // What was given back before an earlier finisher died may be in use again.
@@ -457,8 +467,13 @@ impl<H: Host> Heap<H> {
                     committed,
                     ..
                 } => {
-                    self.give_back(chunk + i, committed, keep);
-                    i += 1;
+                    let same = |c: &u64| {
+                        let tail = self.chunk(*c);
+                        tail.used == Use::Tail && tail.committed == committed
+                    };
+                    let tails = 1 + (chunk + i + 1..chunk + n).take_while(same).count() as u64;
+                    self.give_back(chunk + i, tails, committed, keep);
+                    i += tails;
                 }
                 Chunk {
                     used: Use::Head | Use::Freeing,
@@ -468,22 +483,24 @@ impl<H: Host> Heap<H> {
                 _ => i += 1,
             }
         }
-        self.give_back(chunk, head.committed, keep);
+        self.give_back(chunk, 1, head.committed, keep);
     }
 
-    fn give_back(&self, chunk: u64, committed: bool, keep: bool) {
+    /// `n` neighbouring chunks that nobody else can change become free; to the system go those
+    /// that are not kept, at once, because each call costs more than the memory does.
+    fn give_back(&self, first: u64, n: u64, committed: bool, keep: bool) {
         if committed && !keep {
-            self.host()
-                .decommit(self.chunk_start(chunk), self.0.chunk_size);
-            self.host()
-                .add64(SB_COMMITTED, self.0.chunk_size.wrapping_neg());
+            let bytes = n * self.0.chunk_size;
+            self.host().decommit(self.chunk_start(first), bytes);
+            self.host().add64(SB_COMMITTED, bytes.wrapping_neg());
         }
-        self.free_chunk(chunk, committed && keep);
+        for chunk in first..first + n {
+            self.free_chunk(chunk, committed && keep);
+        }
     }
 
     /// Gives free chunks back to the system; the number of bytes.
     pub(crate) fn trim(&self) -> u64 {
-        let mut bytes = 0;
         let Ok(local) = self.local() else { return 0 };
         let empty = |headers| {
             self.free_empty_chunks(local, headers);
@@ -497,10 +514,7 @@ impl<H: Host> Heap<H> {
         if !self.with_headers_alone(local, || empty(true)) {
             empty(false);
         }
-        for chunk in 0..self.high_water() {
-            bytes += self.give_free_chunk_back(local, chunk);
-        }
-        bytes
+        self.give_free_back(local, u64::MAX, |_| true) * self.0.chunk_size
     }
 
     /// Runs `f` while nobody collects: a collector looks at headers that it has no handle of, so
@@ -518,7 +532,7 @@ impl<H: Host> Heap<H> {
 
     /// Whether more lies idle than is kept for reuse.
     pub(super) fn is_idle_beyond(&self) -> bool {
-        self.host().load64(SB_IDLE, Ordering::Relaxed) > KEEP_IDLE
+        self.host().load64(SB_IDLE, Ordering::Relaxed) > KEEP_IDLE * self.0.chunk_size
     }
 
     /// Gives a few of the chunks that lie idle back to the system, as long as there are more than
@@ -526,23 +540,62 @@ impl<H: Host> Heap<H> {
     #[cold]
     #[inline(never)]
     pub(super) fn give_idle_back(&self, local: &Local) {
-        let mut given = 0;
-        for chunk in (0..self.high_water()).rev() {
-            if given >= GIVE_BACK || !self.is_idle_beyond() {
-                break;
-            }
-            given += self.give_free_chunk_back(local, chunk);
-        }
+        let given = if self.is_idle_beyond() {
+            self.give_longest_idle_back(local, GIVE_BACK, 0, 0)
+        } else {
+            0
+        };
         local
             .due
             .idle_if(given >= GIVE_BACK && self.is_idle_beyond());
     }
 
-    /// Gives one chunk back to the system if it is free; the bytes.
-    fn give_free_chunk_back(&self, local: &Local, chunk: u64) -> u64 {
+    /// Gives `n` chunks back, rather those that were not used since the last time than others, and
+    /// none of the `kept` ones from `first` on; how many. What is used again and again gets older
+    /// than that in no round, so that after a few rounds only what nobody uses goes.
+    #[cold]
+    #[inline(never)]
+    fn give_longest_idle_back(&self, local: &Local, n: u64, first: u64, kept: u64) -> u64 {
+        let round = self.host().add64(SB_GIVEN_BACK, 1);
+        let unused = |chunk: u64| {
+            let at = self.entry(chunk) + C_IDLE_SINCE;
+            self.host().load64(at, Ordering::Relaxed) < round
+        };
+        let other = |chunk: u64| !(first..first + kept).contains(&chunk);
+        let given = self.give_free_back(local, n, |chunk| other(chunk) && unused(chunk));
+        if given == n {
+            return n;
+        }
+        given + self.give_free_back(local, n - given, other)
+    }
+
+    /// Gives at most `most` free chunks that are `meant` back to the system, the highest first
+    /// because the lowest are used first; how many. Neighbours go in one piece.
+    fn give_free_back(&self, local: &Local, most: u64, meant: impl Fn(u64) -> bool) -> u64 {
+        let (mut given, mut first, mut n) = (0, 0, 0);
+        for chunk in (0..self.high_water()).rev() {
+            if n > 0 && (n == GIVE_BACK || chunk + 1 != first) {
+                self.give_back(first, n, true, false);
+                n = 0;
+            }
+            if given == most {
+                break;
+            }
+            if self.claim_idle(local, chunk, &meant) {
+                (first, n, given) = (chunk, n + 1, given + 1);
+            }
+        }
+        if n > 0 {
+            self.give_back(first, n, true, false);
+        }
+        given
+    }
+
+    /// Claims a chunk if it lies idle and is meant.
+    fn claim_idle(&self, local: &Local, chunk: u64, meant: impl Fn(u64) -> bool) -> bool {
         let found = self.chunk(chunk);
-        if found.used != Use::Free || !found.committed {
-            return 0;
+        if found.used != Use::Free || !found.committed || !meant(chunk) {
+            return false;
         }
         let ours = Chunk {
             used: Use::Claimed,
@@ -550,12 +603,11 @@ impl<H: Host> Heap<H> {
             committed: true,
             ..Chunk::FREE
         };
-        if !self.change_chunk(chunk, found, ours) {
-            return 0;
+        let claimed = self.change_chunk(chunk, found, ours);
+        if claimed {
+            self.host().add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
         }
-        self.host().add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
-        self.give_back(chunk, true, false);
-        self.0.chunk_size
+        claimed
     }
 
     /// Counts committed chunks again: kills leave the counters a little off.

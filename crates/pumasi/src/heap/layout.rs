@@ -56,6 +56,8 @@ pub const SB_HIGH_WATER: u64 = 0x110;
 pub const SB_FREE_HINT: u64 = 0x118;
 /// How many chunks may be orphans (a hint).
 pub const SB_ORPHANS: u64 = 0x120;
+/// How often memory that had lain idle was given back to the system.
+pub const SB_GIVEN_BACK: u64 = 0x128;
 /// The lock of whoever collects (32 bits).
 pub const SB_COLLECTOR: u64 = 0x140;
 /// How many collections were begun.
@@ -103,6 +105,9 @@ pub const C_WORD: u64 = 0;
 pub const C_GENERATION: u64 = 8;
 /// Counts blocks that another process than the owner freed (a hint to look again).
 pub const C_FREED: u64 = 16;
+/// What [`SB_GIVEN_BACK`] was when the chunk became idle (a hint: those that lie idle longest go
+/// first).
+pub const C_IDLE_SINCE: u64 = 24;
 
 // ---- blocks --------------------------------------------------------------------------------
 

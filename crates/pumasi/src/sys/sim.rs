@@ -30,6 +30,8 @@ struct World {
     commits_left: AtomicU64,
     /// The critical section that memory was last taken from the system in.
     committed_in: Mutex<Option<&'static str>>,
+    /// How often the system was asked to take memory or give it.
+    asked: AtomicU64,
 }
 
 // SAFETY: the words are only reached through `Mem`, atomically or by raw copies.
@@ -75,6 +77,7 @@ impl Sim {
             clock: AtomicU64::new(1),
             commits_left: AtomicU64::new(u64::MAX),
             committed_in: Mutex::new(None),
+            asked: AtomicU64::new(0),
         });
         Sim::on(world, 1)
     }
@@ -107,6 +110,7 @@ impl Sim {
                 clock: AtomicU64::new(self.world.clock.load(Ordering::Relaxed)),
                 commits_left: AtomicU64::new(u64::MAX),
                 committed_in: Mutex::new(None),
+                asked: AtomicU64::new(0),
             }),
             pid,
         )
@@ -203,6 +207,11 @@ impl Sim {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take()
+    }
+
+    /// How often memory was taken from the system or given back, by all processes together.
+    pub fn asked_for_memory(&self) -> u64 {
+        self.world.asked.load(Ordering::Relaxed)
     }
 
     /// Lets the `n`-th commit from now, counted from 0, and all after it fail.
@@ -386,6 +395,7 @@ impl Host for Sim {
         }
     }
     fn commit(&self, _off: u64, len: u64) -> Result<()> {
+        self.world.asked.fetch_add(1, Ordering::Relaxed);
         let section = *self.section.lock().unwrap_or_else(PoisonError::into_inner);
         if !section.is_empty() {
             *self
@@ -408,6 +418,7 @@ impl Host for Sim {
         Ok(())
     }
     fn decommit(&self, off: u64, len: u64) {
+        self.world.asked.fetch_add(1, Ordering::Relaxed);
         self.zero_words(off, len / 8);
     }
     fn futex_wait(&self, _off: u64, _expected: u32, timeout: Duration) {

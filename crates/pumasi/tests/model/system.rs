@@ -3,7 +3,122 @@
 use pumasi::containers::{Algebra, Key, Member, Number, RawDict, RawList, RawSet};
 use pumasi::observer::Op;
 
-use crate::support::{Plain, heap, sound, with_key};
+use pumasi::Heap;
+use pumasi::heap::cell::Tag;
+use pumasi::heap::value::Prepared;
+use pumasi::sys::sim::{Crash, Sim};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::support::{Plain, heap, sibling, sound, with_key};
+
+/// Chunks are of a page, and so many of them are kept for reuse: 4 MiB.
+const CHUNK: usize = 4096;
+const KEPT: u64 = 1024 * CHUNK as u64;
+
+fn large_heap() -> Heap<Sim> {
+    Heap::format(Sim::new(12 << 20), CHUNK as u64, u64::MAX, 1, 0).unwrap()
+}
+
+/// A value in a run of `n` chunks, not put anywhere: dropped, it is free.
+fn run(heap: &Heap<Sim>, n: usize) -> Prepared<'_, Sim> {
+    let bytes = vec![7; n * CHUNK - 512];
+    heap.prepare_bytes(Tag::Bytes, &bytes).unwrap()
+}
+
+/// Values that come and go `many` at a time ask the system for nothing, whatever lies idle beside
+/// them: after a few rounds what nobody uses has gone.
+#[track_caller]
+fn pass_without_the_system(heap: &Heap<Sim>, what: &str) {
+    for many in [1, 8, 40] {
+        let pass = || drop((0..many).map(|_| run(heap, 17)).collect::<Vec<_>>());
+        (0..12).for_each(|_| pass());
+        let asked = heap.host().asked_for_memory();
+        (0..20).for_each(|_| pass());
+        let more = heap.host().asked_for_memory() - asked;
+        assert_eq!(more, 0, "{what}, {many} at a time");
+        let idle = heap.stats().idle;
+        assert!(idle <= KEPT, "{what}: {idle} bytes lie idle");
+    }
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "takes Miri more than ten minutes")]
+fn values_that_pass_through_take_nothing_from_the_system() {
+    let heap = large_heap();
+    pass_without_the_system(&heap, "nothing idle");
+
+    // As much as may lie idle does, in one piece.
+    drop((0..100).map(|_| run(&heap, 17)).collect::<Vec<_>>());
+    let idle = heap.stats().idle;
+    assert!(idle > KEPT / 2 && idle <= KEPT, "{idle} bytes lie idle");
+    pass_without_the_system(&heap, "large pieces idle");
+
+    // And in pieces that are too small for what passes.
+    let small: Vec<_> = (0..2 * KEPT as usize / CHUNK / 4)
+        .map(|_| run(&heap, 2))
+        .collect();
+    let mut nth = 0;
+    let (kept, freed): (Vec<_>, Vec<_>) = small.into_iter().partition(|_| {
+        nth += 1;
+        nth % 2 == 0
+    });
+    drop(freed);
+    pass_without_the_system(&heap, "small pieces idle");
+    drop(kept);
+
+    heap.collect().unwrap();
+    assert_eq!((heap.used(), heap.stats().idle), (0, 0));
+    sound(&heap);
+}
+
+/// A run too large to be kept goes back at once, in as few pieces as it can.
+#[test]
+#[cfg_attr(miri, ignore = "takes Miri more than ten minutes")]
+fn what_is_too_large_to_be_kept_goes_back() {
+    let heap = large_heap();
+    let large = || drop(run(&heap, KEPT as usize / CHUNK / 2 + 1));
+    large();
+    assert_eq!(heap.used(), 0);
+    drop(run(&heap, 100));
+    let asked = heap.host().asked_for_memory();
+    large();
+    // It used what lay idle, too.
+    assert_eq!(heap.used(), 0);
+    // Taken, given back, and the first chunk of it by itself, whose word is the last to go.
+    assert_eq!(heap.host().asked_for_memory() - asked, 3);
+}
+
+/// Whoever gives idle memory back may be killed at any store: nothing is lost or counted twice.
+#[test]
+#[cfg_attr(miri, ignore = "takes Miri more than ten minutes")]
+fn a_death_while_idle_memory_is_given_back_loses_none() {
+    let mut k = 0;
+    loop {
+        let heap = large_heap();
+        let victim = sibling(&heap, 2);
+        let value = run(&victim, 100);
+        let idle = KEPT as usize / CHUNK / 100;
+        drop((0..idle).map(|_| run(&heap, 100)).collect::<Vec<_>>());
+        victim.host().crash_at(k);
+        let freed = catch_unwind(AssertUnwindSafe(|| drop(value)));
+        if let Err(panic) = &freed {
+            assert!(panic.is::<Crash>(), "at store {k}");
+        }
+        victim.host().die();
+        heap.recover();
+        sound(&heap);
+        let stats = heap.stats();
+        assert_eq!(stats.used, stats.idle, "at store {k}");
+        assert!(stats.idle <= KEPT + 100 * CHUNK as u64, "at store {k}");
+        heap.collect().unwrap();
+        assert_eq!((heap.used(), heap.stats().idle), (0, 0), "at store {k}");
+        if freed.is_ok() {
+            break;
+        }
+        k += 1 + k / 16;
+    }
+    assert!(k > 300, "it gave something back: {k} stores");
+}
 
 /// What grows a container takes memory from the system while nobody waits for its lock.
 #[test]
