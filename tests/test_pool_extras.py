@@ -311,13 +311,39 @@ def test_a_library_that_is_loaded_already_is_told(fork, monkeypatch):
     for name in threads.VARIABLES:
         monkeypatch.delenv(name, raising=False)
     assert np.ones(3).sum() == 3
-    libraries = [path for path in threads._loaded() if "openblas" in os.path.basename(path)]
+    libraries = [path for path in threads._files() if "openblas" in os.path.basename(path)]
     if not libraries:
         pytest.skip("this NumPy has another BLAS")
     with fork.Pool(1, threads=1) as pool:
         assert pool.apply(openblas_threads, (libraries[0],)) == 1
     with fork.Pool(1, threads=2) as pool:
         assert pool.apply(openblas_threads, (libraries[0],)) == 2
+
+
+def test_to_tell_a_library_starts_no_threads(fork, monkeypatch):
+    np = pytest.importorskip("numpy")
+    for name in threads.VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    large = np.ones((300, 300))
+    assert (large @ large)[0, 0] == 300
+    if not any(tell.__name__ == "set_quietly" for tell in threads.loaded()):
+        pytest.skip("this NumPy has no OpenBLAS with threads of its own")
+    with fork.Pool(1, threads=1) as pool:
+        assert pool.apply(own_threads) == 1
+        # Nor does what one thread does alone.
+        assert pool.apply(multiplied, (large,)) == (300, 1)
+        libraries = [path for path in threads._files() if "openblas" in os.path.basename(path)]
+        assert pool.apply(openblas_threads, (libraries[0],)) == 1
+    # Here everything is as it was.
+    assert (large @ large)[0, 0] == 300
+
+
+def own_threads():
+    return len(os.listdir("/proc/self/task"))
+
+
+def multiplied(matrix):
+    return (matrix @ matrix)[0, 0], own_threads()
 
 
 def openblas_threads(path):

@@ -21,6 +21,7 @@ from .lots import Lifeline, Lot
 from .notes import Notes
 from .results import revive
 from .setup import Setup
+from .threads import loaded
 from .worker import work
 
 #: Workers of a pool at a time; a row of 64 bytes each.
@@ -122,6 +123,9 @@ class Workers:
         options, threads = self.options, self.options.threads
         if threads is None and self.processes > 1:
             threads = max(1, available_cpus() // self.processes)
+        if threads is not None and self.ctx.get_start_method() == "fork":
+            # Found here, and not by each worker.
+            loaded()
         return Setup(
             id=id_,
             threads=threads,
