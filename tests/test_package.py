@@ -37,7 +37,6 @@ def test_what_is_multiprocessings_own() -> None:
         "dummy",
         "forkserver",
         "resource_tracker",
-        "shared_memory",
         "spawn",
         "util",
     ],

@@ -36,7 +36,6 @@ from multiprocessing.managers import (  # type: ignore[attr-defined]
     RebuildProxy,
     RemoteError,
     Server,
-    SharedMemoryManager,
     State,
     Token,
     ValueProxy,
@@ -672,3 +671,40 @@ def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(_standard, name)
+
+
+class SharedMemoryManager(_standard.SharedMemoryManager):
+    """A manager whose server unlinks the segments made by it when the manager is shut down.
+
+    The segments and lists are those of `pumasi.shared_memory`.
+    """
+
+    _address: Any
+    _authkey: Any
+    _Client: Any
+
+    def SharedMemory(self, size: int) -> Any:
+        """Make a segment of `size` bytes, which ends with the manager."""
+        from .shared_memory import SharedMemory
+
+        with self._Client(self._address, authkey=self._authkey) as server:
+            segment = SharedMemory(create=True, size=size)
+            _tell_of(server, segment)
+        return segment
+
+    def ShareableList(self, sequence: Iterable[Any] | None) -> Any:
+        """Make a list of fixed length with these items, whose segment ends with the manager."""
+        from .shared_memory import ShareableList
+
+        with self._Client(self._address, authkey=self._authkey) as server:
+            shared = ShareableList(sequence)
+            _tell_of(server, shared.shm)
+        return shared
+
+
+def _tell_of(server: Any, segment: Any) -> None:
+    try:
+        dispatch(server, None, "track_segment", (segment.name,))
+    except BaseException:
+        segment.unlink()
+        raise
