@@ -92,6 +92,27 @@ def test_every_object_by_its_name_and_line(method: str, tmp_path: Path) -> None:
     assert found["holder.numbers"]["use"] == "Array('d')"
 
 
+def test_a_change_of_a_value_that_can_get_lost(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(
+        "import pumasi as mp\nv = mp.Value('i')\na = mp.Array('d', 3)\nlock = mp.Lock()\n"
+        "s = mp.Array('c', b'text')\nu = mp.Value('i')\n"
+        "for i in range(90):\n    v.value += 1\n    s.value = s.value\n"
+        "for i in range(40):\n    with lock:\n        a[i % 3] += 1\n"
+    )
+    done = command("--json", str(program))
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = {each["name"]: each for each in json.loads(done.stdout)["objects"]}
+    codes = {name: each["code"] for name, each in found.items()}
+    assert codes.pop("lock") == "keep"
+    assert codes == {"v": "add", "a": "add", "s": "keep", "u": "unused"}
+    assert found["v"]["numbers"] == {"times": 90, "lock": None}
+    assert "can get lost" in found["v"]["sentence"]
+    assert found["a"]["use"] == "a.add(i, n)"
+    assert found["a"]["numbers"]["lock"] == "lock"
+    assert found["v"]["operations"] == {"get": 90, "set": 90}
+
+
 def test_a_change_that_can_get_lost(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(

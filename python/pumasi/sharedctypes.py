@@ -220,12 +220,10 @@ def _guarded_property(name: str) -> property:
     """Make a property which reads and writes `_obj.name` under the wrapper's lock."""
 
     def read(self: Any) -> Any:
-        with self._lock:
-            return getattr(self._obj, name)
+        return self._read(name)
 
     def write(self: Any, value: Any) -> None:
-        with self._lock:
-            setattr(self._obj, name, value)
+        self._write(name, value)
 
     return property(read, write)
 

@@ -8,11 +8,16 @@ use core::ffi::{CStr, c_int};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
+use pumasi::heap::Access;
+use pumasi::heap::object::ObjectRef;
+use pumasi::observer::Op;
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::{PySlice, PyString};
 
+use crate::block::Block;
 use crate::locks::{Acquire, Lock, RLock};
 use crate::number::{Number, Step};
 use crate::wait;
@@ -36,18 +41,13 @@ impl Guard {
         }
     }
 
-    /// Runs `f`, which touches memory and nothing else, with every other holder kept out.
-    #[inline(always)]
-    fn exclude<R>(&self, py: Python<'_>, f: impl FnOnce() -> R) -> PyResult<R> {
-        let Guard::RLock(lock) = self else {
-            return self.hold(py, || Ok(f()));
-        };
-        let raw = lock.get().raw();
-        let _hold = match raw.hold() {
-            Ok(hold) => hold,
-            Err(_) => wait::sleep_in(py, || raw.hold())?,
-        };
-        Ok(f())
+    /// The object of the lock, where it is one of ours.
+    fn object(&self) -> Option<&ObjectRef> {
+        match self {
+            Guard::RLock(lock) => Some(lock.get().object()),
+            Guard::Lock(lock) => Some(lock.get().object()),
+            Guard::Other(_) => None,
+        }
     }
 
     /// Runs `f` with the lock held; its release comes before an exception of `f` leaves.
@@ -187,19 +187,76 @@ impl Numbers {
 }
 
 /// A ctypes object and the lock which accesses to it take.
-struct Typed {
+pub struct Typed {
     object: Py<PyAny>,
+    /// Where it lies; None of an object that is not in the heap.
+    block: Option<Py<Block>>,
     guard: Guard,
     numbers: Option<Numbers>,
 }
 
 impl Typed {
     fn new(obj: &Bound<'_, PyAny>, lock: &Bound<'_, PyAny>, numbers: Option<Numbers>) -> Typed {
+        let block = obj.getattr("_wrapper").ok();
         Typed {
             object: obj.clone().unbind(),
+            block: block.and_then(|block| Some(block.cast::<Block>().ok()?.clone().unbind())),
             guard: Guard::of(lock),
             numbers,
         }
+    }
+
+    /// The shared objects it is made of, of those of ours: its memory and its lock.
+    pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
+        let block = self.block.as_ref().map(|block| block.get().object());
+        block.into_iter().chain(self.guard.object())
+    }
+
+    /// The observer's first point of an access.
+    #[inline(always)]
+    fn access(&self, op: Op) -> Option<Access<'_>> {
+        self.block
+            .as_ref()
+            .map(|block| block.get().object().access(op))
+    }
+
+    /// Runs `f`, which touches memory and nothing else, with every other holder kept out.
+    #[inline(always)]
+    fn exclude<R>(&self, py: Python<'_>, op: Op, f: impl FnOnce() -> R) -> PyResult<R> {
+        let Guard::RLock(lock) = &self.guard else {
+            return self.hold(py, op, || Ok(f()));
+        };
+        let mut access = self.access(op);
+        let raw = lock.get().raw();
+        let (hold, waited) = match raw.hold() {
+            Ok(hold) => (hold, false),
+            Err(_) => (wait::sleep_in(py, || raw.hold())?, true),
+        };
+        let result = f();
+        if let Some(access) = &mut access {
+            access.inside(waited || hold.contended());
+        }
+        drop(hold);
+        if let Some(access) = access {
+            access.done();
+        }
+        Ok(result)
+    }
+
+    /// Runs `f` with the lock held. Whether it had to be waited for, the lock's counters say.
+    fn hold<R>(&self, py: Python<'_>, op: Op, f: impl FnOnce() -> PyResult<R>) -> PyResult<R> {
+        let mut access = self.access(op);
+        let result = self.guard.hold(py, || {
+            let result = f()?;
+            if let Some(access) = &mut access {
+                access.inside(false);
+            }
+            Ok(result)
+        })?;
+        if let Some(access) = access {
+            access.done();
+        }
+        Ok(result)
     }
 
     fn numbers(&self) -> PyResult<&Numbers> {
@@ -217,9 +274,11 @@ impl Typed {
     ) -> PyResult<Bound<'py, PyAny>> {
         let numbers = self.numbers()?;
         let operand = numbers.operand(n)?;
-        let bits = self
-            .guard
-            .exclude(n.py(), || numbers.step(index, step, operand))?;
+        let op = match step {
+            Step::Add => Op::Add,
+            Step::Max | Step::Min => Op::Update,
+        };
+        let bits = self.exclude(n.py(), op, || numbers.step(index, step, operand))?;
         numbers.number.to_python(n.py(), bits)
     }
 
@@ -250,7 +309,7 @@ impl Typed {
         let numbers = self.numbers()?;
         let py = new.py();
         let (old, new) = (numbers.operand(old)?, numbers.operand(new)?);
-        self.guard.exclude(py, || numbers.exchange(index, old, new))
+        self.exclude(py, Op::Update, || numbers.exchange(index, old, new))
     }
 }
 
@@ -309,6 +368,24 @@ macro_rules! typed {
                     .guard
                     .bind(py)
                     .call_method1("__exit__", (exc_type, exc, traceback))
+            }
+
+            /// Read an attribute of the ctypes object with the lock held.
+            #[pyo3(signature = (name, /))]
+            fn _read<'py>(&self, name: &Bound<'py, PyString>) -> PyResult<Bound<'py, PyAny>> {
+                let (py, base) = (name.py(), &self.typed);
+                base.hold(py, Op::Get, || base.object.bind(py).getattr(name))
+            }
+
+            /// Write an attribute of the ctypes object with the lock held.
+            #[pyo3(signature = (name, value, /))]
+            fn _write(
+                &self,
+                name: &Bound<'_, PyString>,
+                value: &Bound<'_, PyAny>,
+            ) -> PyResult<()> {
+                let (py, base) = (name.py(), &self.typed);
+                base.hold(py, Op::Set, || base.object.bind(py).setattr(name, value))
             }
 
             fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
@@ -376,12 +453,10 @@ typed!(TypedValue {
         let base = &self.typed;
         match &base.numbers {
             Some(numbers) => {
-                let bits = base.guard.exclude(py, || numbers.read(0))?;
+                let bits = base.exclude(py, Op::Get, || numbers.read(0))?;
                 numbers.number.to_python(py, bits)
             }
-            None => base
-                .guard
-                .hold(py, || base.object.bind(py).getattr("value")),
+            None => base.hold(py, Op::Get, || base.object.bind(py).getattr("value")),
         }
     }
 
@@ -392,10 +467,9 @@ typed!(TypedValue {
         if let Some(numbers) = &base.numbers
             && let Some(bits) = numbers.number.bits_of(value)
         {
-            return base.guard.exclude(py, || numbers.write(0, bits));
+            return base.exclude(py, Op::Set, || numbers.write(0, bits));
         }
-        base.guard
-            .hold(py, || base.object.bind(py).setattr("value", value))
+        base.hold(py, Op::Set, || base.object.bind(py).setattr("value", value))
     }
 
     /// Add `n` in one atomic step and return the new value.
@@ -515,10 +589,15 @@ typed!(TypedArray {
         let (py, base) = (key.py(), &self.typed);
         if let (Some(numbers), Some(index)) = (&base.numbers, exact_index(key)) {
             let place = Self::place(numbers, index)?;
-            let bits = base.guard.exclude(py, || numbers.read(place))?;
+            let bits = base.exclude(py, Op::Get, || numbers.read(place))?;
             return numbers.number.to_python(py, bits);
         }
-        base.guard.hold(py, || base.object.bind(py).get_item(key))
+        let op = if key.is_instance_of::<PySlice>() {
+            Op::Snapshot
+        } else {
+            Op::Get
+        };
+        base.hold(py, op, || base.object.bind(py).get_item(key))
     }
 
     #[inline]
@@ -532,10 +611,14 @@ typed!(TypedArray {
             && let Some(bits) = numbers.number.bits_of(value)
         {
             let place = Self::place(numbers, index)?;
-            return base.guard.exclude(py, || numbers.write(place, bits));
+            return base.exclude(py, Op::Set, || numbers.write(place, bits));
         }
-        base.guard
-            .hold(py, || base.object.bind(py).set_item(key, value))
+        let op = if key.is_instance_of::<PySlice>() {
+            Op::Splice
+        } else {
+            Op::Set
+        };
+        base.hold(py, op, || base.object.bind(py).set_item(key, value))
     }
 
     /// Add `n` to the element at `index` in one atomic step and return the new value.
@@ -608,4 +691,16 @@ fn plain_elements(array: &Bound<'_, PyAny>) -> PyResult<bool> {
     static SIMPLE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let base = array.getattr("_type_")?.getattr("__base__")?;
     Ok(base.is(SIMPLE.import(array.py(), "_ctypes", "_SimpleCData")?))
+}
+
+/// The parts of a value, array or structure with its lock.
+pub fn typed_of<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a Typed> {
+    if let Ok(found) = value.cast::<TypedValue>() {
+        return Some(&found.get().typed);
+    }
+    if let Ok(found) = value.cast::<TypedArray>() {
+        return Some(&found.get().typed);
+    }
+    let found = value.cast::<TypedStructure>().ok()?;
+    Some(&found.get().typed)
 }

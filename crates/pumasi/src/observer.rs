@@ -6,6 +6,9 @@
 //! operation costs one read of a word in the heap's header and a branch (OBS-1). The word is in
 //! shared memory, so that one process can switch the counters on for all.
 //!
+//! *Before* is told of each attempt: one that would have to wait where it may not comes again.
+//! *After* is told of what is done, once (OBS-2).
+//!
 //! [`crate::Heap::count_operations`] starts the first listener, the counters in shared memory;
 //! [`install`] adds one of your own to this process.
 

@@ -64,6 +64,8 @@ _STATEMENTS = {
     "Array.get": "x[i]",
     "Array.set": "x[i] = 1",
     "Array.add": "x.add(i, 1)",
+    "Value.get": "x.value",
+    "Value.set": "x.value = 1",
     "Value.locked": "with x.get_lock(): x.value += 1",
     "Value.add": "x.add(1)",
     "Lock.pair": "x.acquire(); x.release()",

@@ -73,12 +73,11 @@ class Notes:
 
 
 def counted(value: Any) -> dict[str, int] | None:
-    """Return the counters of a shared object, of a Value or Array those of its lock, or None."""
-    lock = getattr(value, "get_lock", None)
+    """Return the counters of a shared object, of a Value or Array with its lock's, or None."""
     try:
-        return dict(_core.stats(lock() if callable(lock) else value))
-    except (TypeError, AttributeError):
-        return {} if callable(lock) and hasattr(value, "get_obj") else None
+        return dict(_core.stats(value))
+    except TypeError:
+        return None
 
 
 def instrumented(source: str, path: Path) -> CodeType:

@@ -44,7 +44,7 @@ def _rule(
     total = sum(done.values())
     kind = used.kind
     if kind in ("Value", "Array"):
-        return _typed(kind, done, contended)
+        return _typed(used, others, done, contended)
     if total == 0:
         return {"code": "unused"}
     if kind in ("Lock", "RLock", "Semaphore", "BoundedSemaphore"):
@@ -64,11 +64,23 @@ def _rule(
     )
 
 
-def _typed(kind: str, done: dict[str, int], contended: int) -> dict[str, Any]:
-    taken = done.get("acquire", 0)
-    if taken < _FEW:
-        # The numbers themselves are read and written without being counted.
-        return {"code": "keep"}
+def _typed(
+    used: Used, others: Sequence[Used], done: dict[str, int], contended: int
+) -> dict[str, Any]:
+    kind, taken = used.kind, done.get("acquire", 0)
+    gets, sets = done.get("get", 0), done.get("set", 0)
+    if taken < _FEW or not _adds(used.objects[0]):
+        # Without its own lock it may have another, or none, which loses what others write.
+        if sets < _FEW or not 0.9 <= gets / sets <= 1.5 or not _adds(used.objects[0]):
+            return {"code": "keep" if done else "unused"}
+        family, use = ("Array", "a.add(i, n)") if kind == "Array" else ("Value", "v.add(n)")
+        guard = next((lock for lock in others if _guards(lock, sets)), None)
+        present = sets * (seconds(f"{family}.get", 16) + seconds(f"{family}.set", 16))
+        if guard is not None:
+            present += sets * seconds("Lock.pair")
+        numbers: dict[str, Any] = {"times": sets, "lock": guard.name if guard else None}
+        advised = sets * seconds(f"{family}.add", 16)
+        return {"code": "add", "use": use, "numbers": numbers} | _costs(present, advised)
     if kind == "Array":
         return {
             "code": "array-lock",
@@ -203,6 +215,15 @@ def _length(value: Any) -> int | None:
         return len(value)
     except TypeError:
         return None
+
+
+def _adds(typed: Any) -> bool:
+    """Whether the values of a Value or an Array are numbers."""
+    try:
+        value = typed[0] if hasattr(typed, "__getitem__") else typed.value
+    except (AttributeError, IndexError):
+        return False
+    return type(value) in (int, float)
 
 
 def _whole_numbers(container: Any) -> bool:

@@ -5,7 +5,8 @@
 //! ```
 //!
 //! There is no lock in here: an access of up to 8 aligned bytes is one store, larger ones can be
-//! seen half done, and whoever minds takes a lock. If a process dies, what it has stored stays.
+//! seen half done, and whoever minds takes a lock ([`ObjectRef::access`] then tells the observer).
+//! If a process dies, what it has stored stays.
 
 use core::sync::atomic::Ordering;
 
@@ -14,6 +15,7 @@ use crate::heap::Heap;
 use crate::heap::layout::BUFFER_DATA;
 use crate::heap::node::{Form, N_LENGTH};
 use crate::heap::object::{Kind, ObjectRef};
+use crate::observer::Op;
 use crate::sys::{Host, Real};
 
 /// Bytes of fixed size, zero at first, aligned to 64.
@@ -126,6 +128,12 @@ impl<H: Host> RawBuffer<H> {
     /// # Errors
     /// [`Error::IndexOutOfRange`].
     pub fn read(&self, at: usize, bytes: &mut [u8]) -> Result<()> {
+        self.object.tell_of(Op::Snapshot, false);
+        self.copy_out(at, bytes)
+    }
+
+    /// As [`RawBuffer::read`], within an operation that the observer is told of.
+    pub(crate) fn copy_out(&self, at: usize, bytes: &mut [u8]) -> Result<()> {
         let off = self.range(at, bytes.len())?;
         // SAFETY: `MaybeUninit<u8>` has the layout of `u8`, and `copy_out` only writes bytes.
         let bytes = unsafe {
@@ -143,6 +151,12 @@ impl<H: Host> RawBuffer<H> {
     /// # Errors
     /// [`Error::IndexOutOfRange`].
     pub fn write(&self, at: usize, bytes: &[u8]) -> Result<()> {
+        self.object.tell_of(Op::Splice, false);
+        self.copy_in(at, bytes)
+    }
+
+    /// As [`RawBuffer::write`], within an operation that the observer is told of.
+    pub(crate) fn copy_in(&self, at: usize, bytes: &[u8]) -> Result<()> {
         let off = self.range(at, bytes.len())?;
         self.object.heap().host().copy_in(off, bytes);
         Ok(())
@@ -153,6 +167,7 @@ impl<H: Host> RawBuffer<H> {
     /// # Errors
     /// [`Error::IndexOutOfRange`], also when `at` is not a multiple of 8.
     pub fn load(&self, at: usize) -> Result<u64> {
+        self.object.tell_of(Op::Get, false);
         Ok(self
             .object
             .heap()
@@ -165,6 +180,7 @@ impl<H: Host> RawBuffer<H> {
     /// # Errors
     /// As [`RawBuffer::load`].
     pub fn fetch_add(&self, at: usize, n: u64) -> Result<u64> {
+        self.object.tell_of(Op::Add, false);
         Ok(self.object.heap().host().add64(self.word(at)?, n))
     }
 

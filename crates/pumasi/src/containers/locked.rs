@@ -12,6 +12,7 @@ use crate::error::Result;
 use crate::heap::layout::{O_USER, OWNER};
 use crate::heap::lock::Rule;
 use crate::heap::object::ObjectRef;
+use crate::observer::Op;
 use crate::sync::Acquired;
 use crate::sys::Host;
 
@@ -51,9 +52,15 @@ macro_rules! user_lock {
 }
 pub(super) use user_lock;
 
+/// What whoever gives it up without having it is told.
+const HELD: &str = "locked() is not held by this thread";
+
 pub(super) fn lock<H: Host>(object: &ObjectRef<H>, timeout: Option<Duration>) -> Result<Acquired> {
     let heap = object.heap();
+    let told = object.before(Op::Acquire);
+    let contended = told.is_some() && heap.is_of_another(object);
     let Some(death) = heap.take_user(object, timeout, Rule::Internal)? else {
+        object.after(told, true);
         return Ok(Acquired::No);
     };
     // Once the internal lock has been ours, no operation that began before is still at work.
@@ -61,15 +68,18 @@ pub(super) fn lock<H: Host>(object: &ObjectRef<H>, timeout: Option<Duration>) ->
         if let Some(death) = death {
             heap.note_death(object.offset(), death);
         }
-        unlock(object)?;
+        heap.give_user(object, HELD)?;
         return Err(interrupted);
     }
+    object.after(told, contended);
     Ok(death.map_or(Acquired::Yes, Acquired::Abandoned))
 }
 
 pub(super) fn unlock<H: Host>(object: &ObjectRef<H>) -> Result<()> {
-    let what = "locked() is not held by this thread";
-    object.heap().give_user(object, what)
+    let told = object.before(Op::Release);
+    object.heap().give_user(object, HELD)?;
+    object.after(told, false);
+    Ok(())
 }
 
 pub(super) fn is_locked<H: Host>(object: &ObjectRef<H>) -> bool {

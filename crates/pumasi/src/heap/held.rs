@@ -149,6 +149,24 @@ impl<'a, H: Host> Held<'a, H> {
         result
     }
 
+    /// Takes back what the observer would be told: this was only a look.
+    #[inline(always)]
+    pub(crate) fn untold(&mut self) {
+        if let Some(later) = &mut *self.later {
+            later.told = None;
+        }
+    }
+
+    /// Lets the observer know that the operation had to wait before.
+    #[inline(always)]
+    pub(crate) fn had_waited(&mut self) {
+        if let Some(later) = &mut *self.later
+            && let Some(told) = &mut later.told
+        {
+            told.contended();
+        }
+    }
+
     #[cold]
     fn destroy_later(&mut self, doomed: &mut Doomed) {
         self.later.get_or_insert_default().doomed.append(doomed);
@@ -295,7 +313,7 @@ impl<H: Host> Heap<H> {
 
     /// Waits until every operation that has the internal lock is done.
     pub(crate) fn drain(&self, object: &ObjectRef<H>) -> Result<()> {
-        lock::waiting(|| self.enter(object, Op::Wait, "drain"))?;
+        lock::waiting(|| self.enter(object, Op::Wait, "drain"))?.untold();
         Ok(())
     }
 
@@ -320,6 +338,14 @@ impl<H: Host> Heap<H> {
     pub(crate) fn holds_user(&self, local: &Local, off: u64, word: u32) -> bool {
         word & OWNER == local.token
             && self.host().load32(off + O_THREAD, Ordering::Relaxed) == self.host().thread()
+    }
+
+    /// Whether another thread has the user lock.
+    pub(crate) fn is_of_another(&self, object: &ObjectRef<H>) -> bool {
+        let off = object.offset();
+        let word = self.host().load32(off + O_USER, Ordering::Relaxed);
+        let mine = |local| self.holds_user(local, off, word);
+        word & OWNER != 0 && !self.local().is_ok_and(mine)
     }
 
     #[cold]

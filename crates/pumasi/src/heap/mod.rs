@@ -54,7 +54,7 @@ pub(crate) mod waiters;
 pub(crate) mod walk;
 
 pub use collect::Collected;
-pub use observe::ObjectStats;
+pub use observe::{Access, ObjectStats};
 pub use stats::Stats;
 
 use core::sync::atomic::Ordering;

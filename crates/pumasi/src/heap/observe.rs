@@ -13,9 +13,9 @@ use crate::heap::chunk::Use;
 use crate::heap::layout::{
     B_BYTES, B_META, O_META, O_STATS, O_VERSION, OBJECT_SIZE, SB_OBSERVED, SB_TICKET,
 };
-use crate::heap::object::Kind;
+use crate::heap::object::{Kind, ObjectRef};
 use crate::observer::{self, Event, Op};
-use crate::sys::Host;
+use crate::sys::{Host, Real};
 
 /// Bit of the header's word: count operations per object.
 const COUNT: u64 = 1;
@@ -72,6 +72,76 @@ impl Pending {
         {
             listener.after(&self.event);
         }
+    }
+}
+
+/// An operation that the observer is told of, on an object whose own internal lock it does not
+/// take: a value or array behind its own lock.
+pub struct Access<'a, H: Host = Real> {
+    object: &'a ObjectRef<H>,
+    told: Option<Pending>,
+}
+
+impl<H: Host> Access<'_, H> {
+    /// While whatever guards the object is held; `contended`: it had to be waited for.
+    #[inline(always)]
+    pub fn inside(&mut self, contended: bool) {
+        if let Some(told) = &mut self.told {
+            if contended {
+                told.contended();
+            }
+            told.ticket(self.object.heap(), self.object.offset());
+        }
+    }
+
+    #[inline(always)]
+    fn end(mut self, contended: bool) {
+        self.inside(contended);
+        self.done();
+    }
+
+    /// When that has been given up.
+    #[inline(always)]
+    pub fn done(self) {
+        if let Some(told) = self.told {
+            told.after(self.object.heap());
+        }
+    }
+}
+
+impl<H: Host> ObjectRef<H> {
+    /// The observer's first point of an operation; nothing while nobody listens (OBS-1).
+    #[inline(always)]
+    pub(crate) fn before(&self, op: Op) -> Option<Pending> {
+        let heap = self.heap();
+        if heap.host().load64(SB_OBSERVED, Ordering::Relaxed) == 0 {
+            return None;
+        }
+        Pending::before(heap, self.offset(), op)
+    }
+
+    /// The other two of an operation that holds nothing by then.
+    #[inline(always)]
+    pub(crate) fn after(&self, told: Option<Pending>, contended: bool) {
+        self.access_of(told).end(contended);
+    }
+
+    fn access_of(&self, told: Option<Pending>) -> Access<'_, H> {
+        Access { object: self, told }
+    }
+
+    /// All of them, of an operation that takes no lock.
+    #[inline(always)]
+    pub(crate) fn tell_of(&self, op: Op, contended: bool) {
+        let told = self.before(op);
+        self.after(told, contended);
+    }
+
+    /// Begins an operation on an object that something else guards. What is not ended is not told.
+    #[inline(always)]
+    pub fn access(&self, op: Op) -> Access<'_, H> {
+        let told = self.before(op);
+        self.access_of(told)
     }
 }
 

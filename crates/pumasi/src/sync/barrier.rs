@@ -234,7 +234,8 @@ impl<H: Host> RawBarrier<H> {
     /// [`Error::BrokenBarrier`] when it was broken or reset meanwhile.
     pub fn open(&self, come: Come) -> Result<()> {
         let opened = lock::waiting(|| {
-            let held = self.heap().enter(&self.object, Op::Wait, "barrier.open")?;
+            let mut held = self.heap().enter(&self.object, Op::Wait, "barrier.open")?;
+            held.untold();
             let word = self.word();
             if word & BROKEN != 0 || word >> PHASE != come.place.ticket {
                 return Err(Error::BrokenBarrier);

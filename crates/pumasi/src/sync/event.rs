@@ -12,7 +12,7 @@ use crate::heap::Heap;
 use crate::heap::layout::O_THREAD;
 use crate::heap::object::{Kind, ObjectRef};
 use crate::observer::Op;
-use crate::sync::lock::{after, before, face};
+use crate::sync::lock::face;
 use crate::sync::semaphore::{sleepers, wait_until, wake};
 use crate::sys::{Host, Real};
 
@@ -49,11 +49,12 @@ impl<H: Host> RawEvent<H> {
 
     /// Whether the flag is up.
     pub fn is_set(&self) -> bool {
+        self.object.tell_of(Op::Get, false);
         self.word() & SET != 0
     }
 
     fn change(&self, op: Op, to: impl Fn(u32) -> u32) -> bool {
-        let told = before(&self.object, op);
+        let told = self.object.before(op);
         let host = self.heap().host();
         let mut word = self.word();
         let changed = loop {
@@ -66,7 +67,7 @@ impl<H: Host> RawEvent<H> {
                 Err(found) => word = found,
             }
         };
-        after(&self.object, told, false);
+        self.object.after(told, false);
         changed
     }
 
@@ -94,7 +95,7 @@ impl<H: Host> RawEvent<H> {
     /// # Errors
     /// [`crate::Error::WouldBlock`] where this thread may not wait, and what its check says.
     pub fn wait(&self, timeout: Option<Duration>) -> Result<bool> {
-        let told = before(&self.object, Op::Wait);
+        let told = self.object.before(Op::Wait);
         let first = self.word();
         let raised = wait_until(
             &self.object,
@@ -106,7 +107,7 @@ impl<H: Host> RawEvent<H> {
             || self.word(),
             || {},
         )?;
-        after(&self.object, told, false);
+        self.object.after(told, first & SET == 0);
         Ok(raised.is_some())
     }
 }

@@ -6,10 +6,9 @@ use core::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::heap::estate::{CHOSEN, IS_SIGNAL, KEEP_ON_DEATH};
-use crate::heap::layout::{O_DEATH, O_DEPTH, O_META, O_USER, OWNER, SB_OBSERVED, STARVED, WAITERS};
+use crate::heap::layout::{O_DEATH, O_DEPTH, O_META, O_USER, OWNER, STARVED, WAITERS};
 use crate::heap::lock::{Rule, Taken};
 use crate::heap::object::{Kind, ObjectRef};
-use crate::heap::observe::Pending;
 use crate::heap::{Heap, Local};
 use crate::observer::Op;
 use crate::sync::{Acquired, OnDeath};
@@ -70,28 +69,6 @@ pub(crate) use face;
 face!(RawLock, Kind::Lock);
 face!(RawRLock, Kind::RLock);
 
-/// The observer's first point of an operation on a primitive.
-#[inline(always)]
-pub(crate) fn before<H: Host>(object: &ObjectRef<H>, op: Op) -> Option<Pending> {
-    let heap = object.heap();
-    if heap.host().load64(SB_OBSERVED, Ordering::Relaxed) == 0 {
-        return None;
-    }
-    Pending::before(heap, object.offset(), op)
-}
-
-/// Its second: `inside` where the lock is held, then `after`.
-#[inline(always)]
-pub(crate) fn after<H: Host>(object: &ObjectRef<H>, told: Option<Pending>, contended: bool) {
-    if let Some(mut told) = told {
-        if contended {
-            told.contended();
-        }
-        told.ticket(object.heap(), object.offset());
-        told.after(object.heap());
-    }
-}
-
 fn rule(meta: u64) -> Rule {
     if meta & (KEEP_ON_DEATH | IS_SIGNAL) == 0 {
         Rule::Free
@@ -134,16 +111,18 @@ impl<H: Host> RawLock<H> {
     /// ([`crate::sync::with_check`]).
     #[inline]
     pub fn acquire(&self, timeout: Option<Duration>) -> Result<Acquired> {
-        let told = before(&self.object, Op::Acquire);
+        let told = self.object.before(Op::Acquire);
         let local = self.heap().local()?;
         if self.heap().try_take(local, self.at(O_USER)) {
             let acquired = self.told_of_death();
-            after(&self.object, told, false);
+            self.object.after(told, false);
             return Ok(acquired);
         }
-        let acquired = self.acquire_slowly(local, timeout);
-        after(&self.object, told, true);
-        acquired
+        // The word may also hold what a waiter that has gone left there.
+        let contended = told.is_some() && self.has_owner();
+        let acquired = self.acquire_slowly(local, timeout)?;
+        self.object.after(told, contended);
+        Ok(acquired)
     }
 
     #[inline(always)]
@@ -181,13 +160,13 @@ impl<H: Host> RawLock<H> {
     /// [`Error::NotHeld`] when it is free.
     #[inline]
     pub fn release(&self) -> Result<()> {
-        let told = before(&self.object, Op::Release);
+        let told = self.object.before(Op::Release);
         let heap = self.heap();
         let local = heap.local()?;
         if heap.host().cas32(self.at(O_USER), local.token, 0).is_err() {
             self.release_slowly(local)?;
         }
-        after(&self.object, told, false);
+        self.object.after(told, false);
         Ok(())
     }
 
@@ -222,6 +201,11 @@ impl<H: Host> RawLock<H> {
 
     /// Whether anybody has it.
     pub fn is_locked(&self) -> bool {
+        self.object.tell_of(Op::Get, false);
+        self.has_owner()
+    }
+
+    fn has_owner(&self) -> bool {
         self.heap()
             .host()
             .load32(self.at(O_USER), Ordering::Relaxed)
@@ -275,10 +259,18 @@ impl<H: Host> RawRLock<H> {
     /// As [`RawLock::acquire`].
     #[inline]
     pub fn acquire(&self, timeout: Option<Duration>) -> Result<Acquired> {
-        let told = before(&self.object, Op::Acquire);
+        let told = self.object.before(Op::Acquire);
+        let contended = told.is_some() && self.heap().is_of_another(&self.object);
+        let acquired = self.take(timeout)?;
+        self.object.after(told, contended);
+        Ok(acquired)
+    }
+
+    /// As [`RawRLock::acquire`], and the observer is not told.
+    #[inline]
+    pub(crate) fn take(&self, timeout: Option<Duration>) -> Result<Acquired> {
         let rule = rule(self.heap().get(self.at(O_META)));
         let taken = self.heap().take_user(&self.object, timeout, rule)?;
-        after(&self.object, told, false);
         Ok(match taken {
             None => Acquired::No,
             Some(None) => Acquired::Yes,
@@ -292,11 +284,17 @@ impl<H: Host> RawRLock<H> {
     /// [`Error::NotHeld`] when it is not this thread's.
     #[inline]
     pub fn release(&self) -> Result<()> {
-        let told = before(&self.object, Op::Release);
-        let what = "attempt to release recursive lock not owned by thread";
-        self.heap().give_user(&self.object, what)?;
-        after(&self.object, told, false);
+        let told = self.object.before(Op::Release);
+        self.give()?;
+        self.object.after(told, false);
         Ok(())
+    }
+
+    /// As [`RawRLock::release`], and the observer is not told.
+    #[inline]
+    pub(crate) fn give(&self) -> Result<()> {
+        let what = "attempt to release recursive lock not owned by thread";
+        self.heap().give_user(&self.object, what)
     }
 
     /// Excludes every other holder for a few instructions, in which the caller touches what the
@@ -309,14 +307,17 @@ impl<H: Host> RawRLock<H> {
         let heap = self.heap();
         let local = heap.local()?;
         let mut ours = heap.try_take(local, self.at(O_USER));
+        let mut contended = false;
         if !ours {
             ours = self.hold_slowly(local)?;
+            contended = ours;
         }
         Ok(Hold {
             heap,
             local,
             at: self.at(O_USER),
             ours,
+            contended,
         })
     }
 
@@ -341,6 +342,7 @@ impl<H: Host> RawRLock<H> {
 
     /// Whether anybody has it.
     pub fn is_locked(&self) -> bool {
+        self.object.tell_of(Op::Get, false);
         self.heap()
             .host()
             .load32(self.at(O_USER), Ordering::Relaxed)
@@ -389,6 +391,15 @@ pub struct Hold<'a, H: Host = Real> {
     local: &'static Local,
     at: u64,
     ours: bool,
+    contended: bool,
+}
+
+impl<H: Host> Hold<'_, H> {
+    /// Whether another had to be waited for.
+    #[inline(always)]
+    pub fn contended(&self) -> bool {
+        self.contended
+    }
 }
 
 impl<H: Host> Drop for Hold<'_, H> {

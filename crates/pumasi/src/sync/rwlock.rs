@@ -30,7 +30,7 @@ use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::{Local, cell::Cell};
 use crate::observer::Op;
 use crate::sync::Acquired;
-use crate::sync::lock::{after, before, face};
+use crate::sync::lock::face;
 use crate::sync::semaphore::wait_at;
 use crate::sys::{Host, Real};
 
@@ -81,13 +81,13 @@ impl<H: Host> RawRwLock<H> {
     /// [`Error::WouldBlock`] where this thread may not wait, and what its check says.
     #[inline]
     pub fn acquire_read(&self, timeout: Option<Duration>) -> Result<Acquired> {
-        let told = before(&self.object, Op::Acquire);
+        let told = self.object.before(Op::Acquire);
         let heap = self.heap();
         let local = heap.local()?;
         let cell = self.cells()? + reader_cell(local.slot);
         self.enter_as_reader(cell);
         if self.writer() == 0 {
-            after(&self.object, told, false);
+            self.object.after(told, false);
             return Ok(self.news());
         }
         self.lower(cell);
@@ -97,7 +97,7 @@ impl<H: Host> RawRwLock<H> {
             self.enter_as_reader(cell);
             heap.give(local, self.at(O_USER));
         }
-        after(&self.object, told, true);
+        self.object.after(told, true);
         if let Taken::FromDead(slot, _) = taken {
             heap.settle(slot);
         }
@@ -163,14 +163,14 @@ impl<H: Host> RawRwLock<H> {
     /// [`Error::NotHeld`] when no thread of this process reads.
     #[inline]
     pub fn release_read(&self) -> Result<()> {
-        let told = before(&self.object, Op::Release);
+        let told = self.object.before(Op::Release);
         let local = self.heap().local()?;
         if !self.lower(self.cells()? + reader_cell(local.slot)) {
             return Err(Error::NotHeld {
                 what: "release_read() of a lock that this process does not read",
             });
         }
-        after(&self.object, told, false);
+        self.object.after(told, false);
         Ok(())
     }
 
@@ -180,7 +180,7 @@ impl<H: Host> RawRwLock<H> {
     /// # Errors
     /// As [`RawRwLock::acquire_read`].
     pub fn acquire_write(&self, timeout: Option<Duration>) -> Result<Acquired> {
-        let told = before(&self.object, Op::Acquire);
+        let told = self.object.before(Op::Acquire);
         let heap = self.heap();
         let host = heap.host();
         let local = heap.local()?;
@@ -194,18 +194,25 @@ impl<H: Host> RawRwLock<H> {
             heap.take_contended(local, self.at(O_USER), timeout, Rule::Internal)?
         };
         match taken {
-            Taken::TimedOut => return Ok(Acquired::No),
+            Taken::TimedOut => {
+                self.object.after(told, true);
+                return Ok(Acquired::No);
+            }
             Taken::FromDead(slot, _) => estate = Some(slot),
             Taken::Ours => {}
         }
         self.taken_over(taken);
+        let reads = |slot| heap.get(cells + reader_cell(slot)) != 0;
+        let crowded = told.is_some() && (1..MAX_PARTICIPANTS).any(reads);
         let drained = self.drain(local, cells, timeout, begin);
         if matches!(drained, Ok(true)) {
             host.store32(self.at(O_DEPTH), 1, Ordering::Release);
         } else {
             heap.give(local, self.at(O_USER));
         }
-        after(&self.object, told, !free);
+        if drained.is_ok() {
+            self.object.after(told, !free || crowded);
+        }
         if let Some(slot) = estate {
             heap.settle(slot);
         }
@@ -260,7 +267,7 @@ impl<H: Host> RawRwLock<H> {
     /// # Errors
     /// [`Error::NotHeld`] when no thread of this process writes.
     pub fn release_write(&self) -> Result<()> {
-        let told = before(&self.object, Op::Release);
+        let told = self.object.before(Op::Release);
         if !self.is_written_here() {
             return Err(Error::NotHeld {
                 what: "release_write() of a lock that this process does not write",
@@ -269,7 +276,7 @@ impl<H: Host> RawRwLock<H> {
         let heap = self.heap();
         heap.host().store32(self.at(O_DEPTH), 0, Ordering::Release);
         heap.give(heap.local()?, self.at(O_USER));
-        after(&self.object, told, false);
+        self.object.after(told, false);
         Ok(())
     }
 

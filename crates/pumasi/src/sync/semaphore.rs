@@ -25,7 +25,7 @@ use crate::heap::log::Action;
 use crate::heap::node::Form;
 use crate::heap::object::{Kind, ObjectRef};
 use crate::observer::Op;
-use crate::sync::lock::{after, before, face, mark_signal};
+use crate::sync::lock::{face, mark_signal};
 use crate::sync::{Acquired, OnDeath};
 use crate::sys::{Host, Real};
 
@@ -159,7 +159,7 @@ impl<H: Host> RawSemaphore<H> {
     /// [`Error::WouldBlock`] where this thread may not wait, and what its check says.
     #[inline]
     pub fn acquire(&self, timeout: Option<Duration>) -> Result<Acquired> {
-        let told = before(&self.object, Op::Acquire);
+        let told = self.object.before(Op::Acquire);
         let host = self.heap().host();
         let at = self.at(O_THREAD);
         let seen = || host.load32(at, Ordering::Acquire);
@@ -173,11 +173,12 @@ impl<H: Host> RawSemaphore<H> {
             }
             Ok(None)
         };
-        let taken = match take()? {
-            Some(()) => Some(()),
-            None => wait_until(&self.object, timeout, take, || 0, || {})?,
-        };
-        after(&self.object, told, false);
+        let mut taken = take()?;
+        let contended = taken.is_none();
+        if contended {
+            taken = wait_until(&self.object, timeout, take, || 0, || {})?;
+        }
+        self.object.after(told, contended);
         Ok(taken.map_or(Acquired::No, |()| Acquired::Yes))
     }
 
@@ -187,7 +188,7 @@ impl<H: Host> RawSemaphore<H> {
     /// [`Error::NotHeld`] when there would be more than 2147483647.
     #[inline]
     pub fn release(&self, n: u32) -> Result<()> {
-        let told = before(&self.object, Op::Release);
+        let told = self.object.before(Op::Release);
         let host = self.heap().host();
         let mut value = host.load32(self.at(O_THREAD), Ordering::Relaxed);
         loop {
@@ -199,7 +200,7 @@ impl<H: Host> RawSemaphore<H> {
             }
         }
         wake(&self.object, n);
-        after(&self.object, told, false);
+        self.object.after(told, false);
         Ok(())
     }
 
@@ -210,6 +211,7 @@ impl<H: Host> RawSemaphore<H> {
 
     /// Permits that are free now.
     pub fn value(&self) -> u32 {
+        self.object.tell_of(Op::Get, false);
         self.heap()
             .host()
             .load32(self.at(O_THREAD), Ordering::Relaxed)
@@ -260,23 +262,35 @@ impl<H: Host> RawBoundedSemaphore<H> {
     pub fn acquire(&self, timeout: Option<Duration>) -> Result<Acquired> {
         let host = self.heap().host();
         let seen = || host.load32(self.at(O_THREAD), Ordering::Acquire);
+        let mut again = false;
         let taken = wait_until(
             &self.object,
             timeout,
-            || self.try_take(),
+            || {
+                let taken = self.try_take(again)?;
+                again = true;
+                Ok(taken)
+            },
             seen,
             || self.look_for_dead(),
         )?;
+        if taken.is_none() {
+            self.object.tell_of(Op::Acquire, true);
+        }
         Ok(taken.map_or(Acquired::No, |()| Acquired::Yes))
     }
 
-    fn try_take(&self) -> Result<Option<()>> {
+    fn try_take(&self, again: bool) -> Result<Option<()>> {
         let mut held = self
             .heap()
             .enter(&self.object, Op::Acquire, "semaphore.acquire")?;
         let free = held.heap.get(self.at(O_AUX));
         if free == 0 {
+            held.untold();
             return Ok(None);
+        }
+        if again {
+            held.had_waited();
         }
         let cell = self.ledger(&held)? + held.local.slot * 8;
         let mine = held.heap.get(cell);
@@ -294,9 +308,10 @@ impl<H: Host> RawBoundedSemaphore<H> {
         if heap.get(self.at(O_META)) & KEEP_ON_DEATH != 0 {
             return;
         }
-        let Ok(held) = heap.enter(&self.object, Op::Wait, "semaphore.look") else {
+        let Ok(mut held) = heap.enter(&self.object, Op::Wait, "semaphore.look") else {
             return;
         };
+        held.untold();
         let Ok(ledger) = self.ledger(&held) else {
             return;
         };
@@ -351,6 +366,7 @@ impl<H: Host> RawBoundedSemaphore<H> {
 
     /// Permits that are free now.
     pub fn value(&self) -> u32 {
+        self.object.tell_of(Op::Get, false);
         self.heap().get(self.at(O_AUX)) as u32
     }
 }

@@ -3,6 +3,7 @@
 
 mod deques;
 mod graphs;
+mod observed;
 mod queues;
 mod sets;
 #[path = "../support/mod.rs"]

@@ -169,6 +169,12 @@ impl<H: Host> RawQueue<H> {
     /// How many items there are at this moment. Never waits.
     #[inline]
     pub fn len(&self) -> usize {
+        self.object.tell_of(Op::Len, false);
+        self.items()
+    }
+
+    #[inline(always)]
+    fn items(&self) -> usize {
         (self.heap().get(self.hub + HUB_STATE) & 0xffff_ffff) as usize
     }
 
@@ -179,7 +185,13 @@ impl<H: Host> RawQueue<H> {
 
     /// Whether there are as many as there may be.
     pub fn is_full(&self) -> bool {
-        self.bound > 0 && self.len() as u64 >= self.bound
+        self.object.tell_of(Op::Len, false);
+        !self.has_room()
+    }
+
+    #[inline(always)]
+    fn has_room(&self) -> bool {
+        self.bound == 0 || (self.items() as u64) < self.bound
     }
 
     /// The most items there may be; 0 for any number.

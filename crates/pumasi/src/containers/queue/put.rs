@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
+use crate::containers::queue::wait::Turn;
 use crate::containers::queue::{Looked, RawQueue};
 use crate::error::{Error, Fast, Result};
 use crate::heap::held::Held;
@@ -25,23 +26,17 @@ impl<H: Host> RawQueue<H> {
     #[inline]
     pub fn put(&self, value: &mut Prepared<'_, H>, timeout: Option<Duration>) -> Result<bool> {
         let put = self.wait(
+            Op::Append,
             self.hub + HUB_ROOM,
             timeout,
-            {
-                let mut slept = false;
-                move |note| {
-                    let looked = self.put_now(value, note, slept)?;
-                    slept |= note;
-                    Ok(looked)
-                }
-            },
-            || !self.is_full(),
+            |turn| Ok(self.put_now(value, turn)?),
+            || self.has_room(),
         )?;
         Ok(put.is_some())
     }
 
     #[inline]
-    fn put_now(&self, value: &mut Prepared<'_, H>, note: bool, slept: bool) -> Fast<Looked<()>> {
+    fn put_now(&self, value: &mut Prepared<'_, H>, turn: Turn) -> Fast<Looked<()>> {
         let mut held = self.enter(Op::Append, "queue.put")?;
         let heap = held.heap;
         let mut ring = self.ring(&held)?;
@@ -49,11 +44,12 @@ impl<H: Host> RawQueue<H> {
             return Err(Self::closed().into());
         }
         if self.bound > 0 && ring.len >= self.bound {
-            return Ok(Looked::Nothing(self.note(self.hub + HUB_ROOM, note)));
+            return Ok(self.nothing(held, self.hub + HUB_ROOM, turn));
         }
         if ring.len == ring.capacity {
             ring = self.grow(&mut held, &ring, ring.len + 1)?;
         }
+        turn.tell(&mut held);
         held.changed();
         let host = held.host();
         host.store64(
@@ -74,7 +70,7 @@ impl<H: Host> RawQueue<H> {
         value.stored();
         heap.tell_reader(self.hub);
         let item = heap.call(self.hub + HUB_ITEM);
-        let room = slept && self.pass_on(self.hub + HUB_ROOM, !self.is_full());
+        let room = turn.slept && self.pass_on(self.hub + HUB_ROOM, self.has_room());
         drop(held);
         if item {
             heap.host().futex_wake(self.hub + HUB_ITEM, 1);
@@ -117,16 +113,12 @@ impl<H: Host> RawQueue<H> {
             let waited = self.heap().host().now().saturating_sub(started);
             let left = timeout.map(|t| t.saturating_sub(waited));
             let rest = &mut values[done..];
-            let mut slept = false;
             let put = self.wait(
+                Op::Extend,
                 self.hub + HUB_ROOM,
                 left,
-                |note| {
-                    let looked = self.put_some(rest, note, slept)?;
-                    slept |= note;
-                    Ok(looked)
-                },
-                || !self.is_full(),
+                |turn| Ok(self.put_some(rest, turn)?),
+                || self.has_room(),
             );
             match put {
                 Ok(Some(n)) => done += n,
@@ -139,12 +131,7 @@ impl<H: Host> RawQueue<H> {
         Ok(done)
     }
 
-    fn put_some(
-        &self,
-        values: &mut [Prepared<'_, H>],
-        note: bool,
-        slept: bool,
-    ) -> Fast<Looked<usize>> {
+    fn put_some(&self, values: &mut [Prepared<'_, H>], turn: Turn) -> Fast<Looked<usize>> {
         let mut held = self.enter(Op::Extend, "queue.put_many")?;
         let heap = held.heap;
         let mut ring = self.ring(&held)?;
@@ -156,11 +143,12 @@ impl<H: Host> RawQueue<H> {
             n = n.min(self.bound.saturating_sub(ring.len));
         }
         if n == 0 {
-            return Ok(Looked::Nothing(self.note(self.hub + HUB_ROOM, note)));
+            return Ok(self.nothing(held, self.hub + HUB_ROOM, turn));
         }
         if ring.len + n > ring.capacity {
             ring = self.grow(&mut held, &ring, ring.len + n)?;
         }
+        turn.tell(&mut held);
         held.changed();
         let values = &mut values[..n as usize];
         for (i, value) in values.iter().enumerate() {
@@ -180,7 +168,7 @@ impl<H: Host> RawQueue<H> {
         values.iter_mut().for_each(Prepared::stored);
         heap.tell_reader(self.hub);
         let item = heap.call(self.hub + HUB_ITEM);
-        let room = slept && self.pass_on(self.hub + HUB_ROOM, !self.is_full());
+        let room = turn.slept && self.pass_on(self.hub + HUB_ROOM, self.has_room());
         drop(held);
         if item {
             heap.host().futex_wake(self.hub + HUB_ITEM, n as u32);

@@ -3,6 +3,7 @@
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
+use crate::containers::queue::wait::Turn;
 use crate::containers::queue::{Looked, Order, RawQueue};
 use crate::containers::snapshot::Snapshot;
 use crate::error::{Fast, Result};
@@ -52,21 +53,17 @@ impl<H: Host> RawQueue<H> {
         timeout: Option<Duration>,
         out: &mut Fetch<H>,
     ) -> Result<Option<Taken<'_, H>>> {
-        let mut slept = false;
         self.wait(
+            Op::Pop,
             self.hub + HUB_ITEM,
             timeout,
-            |note| {
-                let looked = self.get_now(out, note, slept)?;
-                slept |= note;
-                Ok(looked)
-            },
-            || !self.is_empty(),
+            |turn| Ok(self.get_now(out, turn)?),
+            || self.items() > 0,
         )
     }
 
     #[inline]
-    fn get_now(&self, out: &mut Fetch<H>, note: bool, slept: bool) -> Fast<Looked<Taken<'_, H>>> {
+    fn get_now(&self, out: &mut Fetch<H>, turn: Turn) -> Fast<Looked<Taken<'_, H>>> {
         let mut held = self.enter(Op::Pop, "queue.get")?;
         let (heap, local) = (held.heap, held.local);
         let mut ring = self.ring(&held)?;
@@ -75,10 +72,10 @@ impl<H: Host> RawQueue<H> {
                 return Err(Self::closed().into());
             }
             heap.tell_reader(self.hub);
-            return Ok(Looked::Nothing(self.note(self.hub + HUB_ITEM, note)));
+            return Ok(self.nothing(held, self.hub + HUB_ITEM, turn));
         }
         let Some(lease) = heap.free_lease(local, self.hub) else {
-            return Ok(self.crowded(held, note));
+            return Ok(self.crowded(held, turn));
         };
         if ring.capacity >= 1024 && ring.len * 8 < ring.capacity {
             ring = self.shrink(&mut held, ring);
@@ -89,11 +86,12 @@ impl<H: Host> RawQueue<H> {
         };
         let cell = Cell(heap.get(at));
         heap.fetch(local, at, cell, out)?;
+        turn.tell(&mut held);
         held.changed();
         self.take(&mut held, new, cell, lease, 1, None)?;
         heap.tell_reader(self.hub);
         let room = self.bound > 0 && heap.call(self.hub + HUB_ROOM);
-        let more = slept && self.pass_on(self.hub + HUB_ITEM, ring.len > 1);
+        let more = turn.slept && self.pass_on(self.hub + HUB_ITEM, ring.len > 1);
         drop(held);
         if room {
             heap.host().futex_wake(self.hub + HUB_ROOM, 1);
@@ -112,14 +110,13 @@ impl<H: Host> RawQueue<H> {
     /// has arrived, or its taker is found dead. To take it all the same would lose it at a death.
     #[cold]
     #[inline(never)]
-    fn crowded<T>(&self, held: Held<'_, H>, note: bool) -> Looked<T> {
-        let seen = self.note(self.hub + HUB_ITEM, note);
-        drop(held);
+    fn crowded<T>(&self, held: Held<'_, H>, turn: Turn) -> Looked<T> {
+        let looked = self.nothing(held, self.hub + HUB_ITEM, turn);
         // Settling may wait for others at work.
         if lock::waiting_allowed() {
             self.look_for_dead();
         }
-        Looked::Nothing(seen)
+        looked
     }
 
     /// The commit of a taking: `cell` goes to the lease, `n` items in all.
@@ -173,16 +170,12 @@ impl<H: Host> RawQueue<H> {
         most: usize,
         timeout: Option<Duration>,
     ) -> Result<(Snapshot<H>, Option<Taken<'_, H>>)> {
-        let mut slept = false;
         let taken = self.wait(
+            Op::Pop,
             self.hub + HUB_ITEM,
             timeout,
-            |note| {
-                let looked = self.get_some(most, note, slept)?;
-                slept |= note;
-                Ok(looked)
-            },
-            || !self.is_empty(),
+            |turn| self.get_some(most, turn),
+            || self.items() > 0,
         )?;
         match taken {
             Some((items, taken)) => Ok((items.finish()?, Some(taken))),
@@ -190,14 +183,9 @@ impl<H: Host> RawQueue<H> {
         }
     }
 
-    fn get_some(
-        &self,
-        most: usize,
-        note: bool,
-        slept: bool,
-    ) -> Result<Looked<(Snapshot<H>, Taken<'_, H>)>> {
+    fn get_some(&self, most: usize, turn: Turn) -> Result<Looked<(Snapshot<H>, Taken<'_, H>)>> {
         // Most of the work of a leaf is done before the lock is taken.
-        let guess = self.len().clamp(1, most.max(1)) as u64;
+        let guess = self.items().clamp(1, most.max(1)) as u64;
         let local = self.heap().local()?;
         let leaf = self
             .heap()
@@ -210,10 +198,10 @@ impl<H: Host> RawQueue<H> {
                 return Err(Self::closed());
             }
             heap.tell_reader(self.hub);
-            return Ok(Looked::Nothing(self.note(self.hub + HUB_ITEM, note)));
+            return Ok(self.nothing(held, self.hub + HUB_ITEM, turn));
         }
         let Some(lease) = heap.free_lease(local, self.hub) else {
-            return Ok(self.crowded(held, note));
+            return Ok(self.crowded(held, turn));
         };
         let n = guess.min(ring.len);
         let mut items = Snapshot::new();
@@ -234,6 +222,7 @@ impl<H: Host> RawQueue<H> {
             Order::FirstFirst => ring.moved(-(n as i64), 0),
             Order::LastFirst => ring.moved(0, -(n as i64)),
         };
+        turn.tell(&mut held);
         held.changed();
         if n == 1 {
             self.take(&mut held, new, last, lease, n, None)?;
@@ -243,7 +232,7 @@ impl<H: Host> RawQueue<H> {
         }
         heap.tell_reader(self.hub);
         let room = self.bound > 0 && heap.call(self.hub + HUB_ROOM);
-        let more = slept && self.pass_on(self.hub + HUB_ITEM, ring.len > n);
+        let more = turn.slept && self.pass_on(self.hub + HUB_ITEM, ring.len > n);
         drop(held);
         if room {
             heap.host().futex_wake(self.hub + HUB_ROOM, n as u32);

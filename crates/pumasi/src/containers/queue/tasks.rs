@@ -52,14 +52,16 @@ impl<H: Host> RawQueue<H> {
     /// [`Error::WouldBlock`] where this thread may not wait, and what its check says.
     pub fn join(&self, timeout: Option<Duration>) -> Result<(bool, Option<Death>)> {
         let done = self.wait(
+            Op::Wait,
             self.hub + HUB_DONE,
             timeout,
-            |note| {
-                let held = self.enter(Op::Wait, "queue.join")?;
+            |turn| {
+                let mut held = self.enter(Op::Wait, "queue.join")?;
                 if held.heap.get(self.hub + HUB_UNFINISHED) == 0 {
+                    turn.tell(&mut held);
                     return Ok(Looked::Done(held.heap.take_death(held.object)));
                 }
-                Ok(Looked::Nothing(self.note(self.hub + HUB_DONE, note)))
+                Ok(self.nothing(held, self.hub + HUB_DONE, turn))
             },
             || self.unfinished() == 0,
         )?;

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use crate::containers::queue::{Looked, RawQueue};
 use crate::error::{Error, Result};
+use crate::heap::held::Held;
 use crate::heap::lock;
 use crate::heap::ring::{HUB_CLOSED, HUB_ITEM, HUB_ROOM};
 use crate::observer::Op;
@@ -16,22 +17,48 @@ const LAST_SLICE: Duration = Duration::from_millis(50);
 pub(super) const LONG_LOOK: u32 = 50_000;
 const SHORT_LOOK: u32 = 1_000;
 
+/// Which look of an operation this is.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Turn {
+    /// It is to leave a note when it finds nothing, for the sleep that follows.
+    pub(super) note: bool,
+    /// It comes after such a sleep.
+    pub(super) slept: bool,
+    /// It is not the first.
+    again: bool,
+}
+
+impl Turn {
+    /// What the observer is to know when this look has found something.
+    #[inline(always)]
+    pub(super) fn tell<H: Host>(self, held: &mut Held<'_, H>) {
+        if self.again {
+            held.had_waited();
+        }
+    }
+}
+
 impl<H: Host> RawQueue<H> {
-    /// Tries `look`, told whether it is to leave a note when it finds nothing; then looks from
-    /// outside with `hint`, then sleeps at `word`. `None` when the time is up.
+    /// Tries `look`; then looks from outside with `hint`, then sleeps at `word`. `None` when the
+    /// time is up. To the observer all looks together are one operation, `op`: a look that finds
+    /// nothing is not told of.
     pub(super) fn wait<T>(
         &self,
+        op: Op,
         word: u64,
         timeout: Option<Duration>,
-        mut look: impl FnMut(bool) -> Result<Looked<T>>,
+        mut look: impl FnMut(Turn) -> Result<Looked<T>>,
         hint: impl Fn() -> bool,
     ) -> Result<Option<T>> {
-        if let Looked::Done(done) = look(false)? {
+        let mut turn = Turn::default();
+        if let Looked::Done(done) = look(turn)? {
             return Ok(Some(done));
         }
         if timeout == Some(Duration::ZERO) {
+            self.object.tell_of(op, true);
             return Ok(None);
         }
+        turn.again = true;
         let host = self.heap().host();
         // A caller who holds what others need looks shortly, and comes again without it.
         let mut spins = host.spins();
@@ -40,7 +67,7 @@ impl<H: Host> RawQueue<H> {
             core::hint::spin_loop();
         }
         if spins > 0
-            && let Looked::Done(done) = look(false)?
+            && let Looked::Done(done) = look(turn)?
         {
             return Ok(Some(done));
         }
@@ -52,14 +79,17 @@ impl<H: Host> RawQueue<H> {
             return Ok(Some(done));
         }
         let mut slice = FIRST_SLICE;
+        turn.note = true;
         loop {
-            let seen = match look(true)? {
+            let seen = match look(turn)? {
                 Looked::Done(done) => return Ok(Some(done)),
                 Looked::Nothing(seen) => seen,
             };
+            turn.slept = true;
             let waited = host.now().saturating_sub(started);
             let left = timeout.map_or(LAST_SLICE, |t| t.saturating_sub(waited));
             if left.is_zero() {
+                self.object.tell_of(op, true);
                 return Ok(None);
             }
             host.futex_wait(word, seen, slice.min(left));
@@ -76,7 +106,7 @@ impl<H: Host> RawQueue<H> {
         &self,
         started: Duration,
         timeout: Option<Duration>,
-        look: &mut impl FnMut(bool) -> Result<Looked<T>>,
+        look: &mut impl FnMut(Turn) -> Result<Looked<T>>,
         hint: impl Fn() -> bool,
     ) -> Result<Option<T>> {
         let host = self.heap().host();
@@ -85,7 +115,10 @@ impl<H: Host> RawQueue<H> {
         let mut round = 0u32;
         loop {
             if hint()
-                && let Looked::Done(done) = look(false)?
+                && let Looked::Done(done) = look(Turn {
+                    again: true,
+                    ..Turn::default()
+                })?
             {
                 let longer = long.saturating_mul(2).min(LONG_LOOK);
                 self.look.store(longer, Ordering::Relaxed);
@@ -100,6 +133,14 @@ impl<H: Host> RawQueue<H> {
         self.look
             .store((long / 2).max(SHORT_LOOK), Ordering::Relaxed);
         Ok(None)
+    }
+
+    /// What a look that found nothing says: what the word to sleep at holds, where it has left a
+    /// note if this is the turn for that.
+    #[inline(always)]
+    pub(super) fn nothing<T>(&self, mut held: Held<'_, H>, word: u64, turn: Turn) -> Looked<T> {
+        held.untold();
+        Looked::Nothing(self.note(word, turn.note))
     }
 
     /// Notes that somebody will sleep at the word; what it holds then.
@@ -134,19 +175,21 @@ impl<H: Host> RawQueue<H> {
     /// As [`RawQueue::put`].
     pub fn wait_for_room(&self, timeout: Option<Duration>) -> Result<bool> {
         let found = self.wait(
+            Op::Wait,
             self.hub + HUB_ROOM,
             timeout,
-            |note| {
-                let held = self.enter(Op::Wait, "queue.wait")?;
+            |turn| {
+                let mut held = self.enter(Op::Wait, "queue.wait")?;
                 if held.heap.get(self.hub + HUB_CLOSED) != 0 {
                     return Err(Self::closed());
                 }
-                if !self.is_full() {
+                if self.has_room() {
+                    turn.tell(&mut held);
                     return Ok(Looked::Done(()));
                 }
-                Ok(Looked::Nothing(self.note(self.hub + HUB_ROOM, note)))
+                Ok(self.nothing(held, self.hub + HUB_ROOM, turn))
             },
-            || !self.is_full(),
+            || self.has_room(),
         )?;
         Ok(found.is_some())
     }
@@ -157,13 +200,15 @@ impl<H: Host> RawQueue<H> {
     /// As [`RawQueue::get`].
     pub fn wait_for_item(&self, timeout: Option<Duration>) -> Result<bool> {
         let found = self.wait(
+            Op::Wait,
             self.hub + HUB_ITEM,
             timeout,
-            |note| {
-                let held = self.enter(Op::Wait, "queue.wait")?;
-                if !self.is_empty() {
+            |turn| {
+                let mut held = self.enter(Op::Wait, "queue.wait")?;
+                if self.items() > 0 {
                     // Who only looks must not keep the item from one who takes.
                     held.heap.call(self.hub + HUB_ITEM);
+                    turn.tell(&mut held);
                     drop(held);
                     self.heap().host().futex_wake(self.hub + HUB_ITEM, 1);
                     return Ok(Looked::Done(()));
@@ -171,9 +216,9 @@ impl<H: Host> RawQueue<H> {
                 if held.heap.get(self.hub + HUB_CLOSED) != 0 {
                     return Err(Self::closed());
                 }
-                Ok(Looked::Nothing(self.note(self.hub + HUB_ITEM, note)))
+                Ok(self.nothing(held, self.hub + HUB_ITEM, turn))
             },
-            || !self.is_empty(),
+            || self.items() > 0,
         )?;
         Ok(found.is_some())
     }

@@ -14,6 +14,7 @@ use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::heap::object::ObjectRef;
 use crate::heap::shareable::Shareable;
+use crate::observer::Op;
 use crate::sync::{Acquired, LockError, OnDeath, RawRLock};
 use crate::sys::{Host, Real};
 
@@ -164,8 +165,9 @@ impl<T: Shareable, H: Host> Array<T, H> {
     #[inline]
     pub fn get(&self, index: usize) -> Result<T> {
         let at = self.at(index)?;
-        let _held = self.lock.hold()?;
-        plain::read(&self.buffer, at)
+        plain::step(&self.buffer, &self.lock, Op::Get, || {
+            plain::read(&self.buffer, at)
+        })
     }
 
     /// Sets the value at `index`.
@@ -175,8 +177,9 @@ impl<T: Shareable, H: Host> Array<T, H> {
     #[inline]
     pub fn set(&self, index: usize, value: T) -> Result<()> {
         let at = self.at(index)?;
-        let _held = self.lock.hold()?;
-        plain::write(&self.buffer, at, &value)
+        plain::step(&self.buffer, &self.lock, Op::Set, || {
+            plain::write(&self.buffer, at, &value)
+        })
     }
 
     /// Changes the value at `index` in one step; what `change` returns. Nobody reads or writes
@@ -186,11 +189,12 @@ impl<T: Shareable, H: Host> Array<T, H> {
     /// See [`Array`].
     pub fn update<R>(&self, index: usize, change: impl FnOnce(&mut T) -> R) -> Result<R> {
         let at = self.at(index)?;
-        let _alone = locked::alone(&self.lock)?;
-        let mut value = plain::read(&self.buffer, at)?;
-        let result = change(&mut value);
-        plain::write(&self.buffer, at, &value)?;
-        Ok(result)
+        plain::long_step(&self.buffer, &self.lock, Op::Update, || {
+            let mut value = plain::read(&self.buffer, at)?;
+            let result = change(&mut value);
+            plain::write(&self.buffer, at, &value)?;
+            Ok(result)
+        })
     }
 
     /// Adds to the value at `index`, an integer wrapping around at its limits; what it was before.
@@ -203,10 +207,11 @@ impl<T: Shareable, H: Host> Array<T, H> {
         T: Arithmetic,
     {
         let at = self.at(index)?;
-        let _held = self.lock.hold()?;
-        let old: T = plain::read(&self.buffer, at)?;
-        plain::write(&self.buffer, at, &old.plus(n))?;
-        Ok(old)
+        plain::step(&self.buffer, &self.lock, Op::Add, || {
+            let old: T = plain::read(&self.buffer, at)?;
+            plain::write(&self.buffer, at, &old.plus(n))?;
+            Ok(old)
+        })
     }
 
     /// A copy of all values at one moment.
@@ -214,10 +219,11 @@ impl<T: Shareable, H: Host> Array<T, H> {
     /// # Errors
     /// See [`Array`].
     pub fn to_vec(&self) -> Result<Vec<T>> {
-        let _alone = locked::alone(&self.lock)?;
-        (0..self.len())
-            .map(|i| plain::read(&self.buffer, i * Self::SIZE))
-            .collect()
+        plain::long_step(&self.buffer, &self.lock, Op::Snapshot, || {
+            (0..self.len())
+                .map(|i| plain::read(&self.buffer, i * Self::SIZE))
+                .collect()
+        })
     }
 
     /// Sets the values from `index` on, in one step.
@@ -228,11 +234,12 @@ impl<T: Shareable, H: Host> Array<T, H> {
         if index > self.len() || values.len() > self.len() - index {
             return Err(Error::IndexOutOfRange { what: "array" });
         }
-        let _alone = locked::alone(&self.lock)?;
-        let places = (index..).map(|i| i * Self::SIZE);
-        places
-            .zip(values)
-            .try_for_each(|(at, value)| plain::write(&self.buffer, at, value))
+        plain::long_step(&self.buffer, &self.lock, Op::Splice, || {
+            let places = (index..).map(|i| i * Self::SIZE);
+            places
+                .zip(values)
+                .try_for_each(|(at, value)| plain::write(&self.buffer, at, value))
+        })
     }
 
     /// Sets all values, in one step.
@@ -240,8 +247,9 @@ impl<T: Shareable, H: Host> Array<T, H> {
     /// # Errors
     /// See [`Array`].
     pub fn fill(&self, value: T) -> Result<()> {
-        let _alone = locked::alone(&self.lock)?;
-        (0..self.len()).try_for_each(|i| plain::write(&self.buffer, i * Self::SIZE, &value))
+        plain::long_step(&self.buffer, &self.lock, Op::Splice, || {
+            (0..self.len()).try_for_each(|i| plain::write(&self.buffer, i * Self::SIZE, &value))
+        })
     }
 }
 

@@ -99,12 +99,14 @@ pub(crate) struct Alone<'a, H: Host>(&'a RawRLock<H>);
 impl<H: Host> Drop for Alone<'_, H> {
     fn drop(&mut self) {
         // It is this thread's, so that giving it up cannot be refused.
-        let _ = self.0.release();
+        let _ = self.0.give();
     }
 }
 
-pub(crate) fn alone<H: Host>(lock: &RawRLock<H>) -> Result<Alone<'_, H>> {
-    match lock.acquire(None)? {
+/// The hold, and whether another had it before.
+pub(crate) fn alone<H: Host>(lock: &RawRLock<H>) -> Result<(Alone<'_, H>, bool)> {
+    let contended = lock.object().heap().is_of_another(lock.object());
+    match lock.take(None)? {
         Acquired::Yes => {}
         Acquired::Abandoned(death) => {
             let object = lock.object();
@@ -112,7 +114,7 @@ pub(crate) fn alone<H: Host>(lock: &RawRLock<H>) -> Result<Alone<'_, H>> {
         }
         Acquired::No => return Err(Error::WouldBlock),
     }
-    Ok(Alone(lock))
+    Ok((Alone(lock), contended))
 }
 
 /// `locked` and `locked_timeout`, documented once.

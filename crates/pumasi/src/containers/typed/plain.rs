@@ -7,8 +7,11 @@
 use core::mem::size_of;
 
 use crate::containers::RawBuffer;
+use crate::containers::typed::locked;
 use crate::error::{Error, Result};
 use crate::heap::shareable::{self, Shareable};
+use crate::observer::Op;
+use crate::sync::RawRLock;
 use crate::sys::Host;
 
 /// What a buffer's maker notes about it: half of the type's id is enough to tell a mistake.
@@ -46,7 +49,7 @@ pub(crate) fn read<T: Shareable, H: Host>(buffer: &RawBuffer<H>, at: usize) -> R
 
 fn read_large<T: Shareable, H: Host>(buffer: &RawBuffer<H>, at: usize) -> Result<T> {
     let mut bytes = vec![0; size_of::<T>()];
-    buffer.read(at, &mut bytes)?;
+    buffer.copy_out(at, &mut bytes)?;
     shareable::from_bytes(&bytes).ok_or_else(no_value)
 }
 
@@ -65,7 +68,7 @@ pub(crate) fn write<T: Shareable, H: Host>(
     let bytes = shareable::to_bytes(value);
     let size = bytes.len();
     if !in_one_piece(size) {
-        return buffer.write(at, bytes);
+        return buffer.copy_in(at, bytes);
     }
     let off = buffer.range(at, size)?;
     let mut whole = [0; 8];
@@ -74,6 +77,39 @@ pub(crate) fn write<T: Shareable, H: Host>(
         .host()
         .store_whole(off, size, u64::from_le_bytes(whole));
     Ok(())
+}
+
+/// One step on a value or array under its lock, of which the observer is told.
+#[inline(always)]
+pub(crate) fn step<R, H: Host>(
+    buffer: &RawBuffer<H>,
+    lock: &RawRLock<H>,
+    op: Op,
+    f: impl FnOnce() -> Result<R>,
+) -> Result<R> {
+    let mut access = buffer.object().access(op);
+    let held = lock.hold()?;
+    let result = f()?;
+    access.inside(held.contended());
+    drop(held);
+    access.done();
+    Ok(result)
+}
+
+/// The same of a step that runs code of the user, or takes long: the lock knows its thread then.
+pub(crate) fn long_step<R, H: Host>(
+    buffer: &RawBuffer<H>,
+    lock: &RawRLock<H>,
+    op: Op,
+    f: impl FnOnce() -> Result<R>,
+) -> Result<R> {
+    let mut access = buffer.object().access(op);
+    let (alone, contended) = locked::alone(lock)?;
+    let result = f()?;
+    access.inside(contended);
+    drop(alone);
+    access.done();
+    Ok(result)
 }
 
 /// Integers and floats: what `fetch_add` adds, with the wrap-around of Rust's atomics.

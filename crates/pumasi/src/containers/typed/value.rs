@@ -18,6 +18,7 @@ use crate::error::Result;
 use crate::heap::Heap;
 use crate::heap::object::ObjectRef;
 use crate::heap::shareable::Shareable;
+use crate::observer::Op;
 use crate::sync::{Acquired, LockError, OnDeath, RawRLock};
 use crate::sys::{Host, Real};
 
@@ -155,8 +156,7 @@ impl<T: Shareable, H: Host> Value<T, H> {
     /// See [`Value`].
     #[inline]
     pub fn get(&self) -> Result<T> {
-        let _held = self.lock.hold()?;
-        self.read()
+        plain::step(&self.buffer, &self.lock, Op::Get, || self.read())
     }
 
     /// Sets the value. Waits while another has it locked.
@@ -165,8 +165,7 @@ impl<T: Shareable, H: Host> Value<T, H> {
     /// See [`Value`].
     #[inline]
     pub fn set(&self, value: T) -> Result<()> {
-        let _held = self.lock.hold()?;
-        self.write(&value)
+        plain::step(&self.buffer, &self.lock, Op::Set, || self.write(&value))
     }
 
     /// Sets the value; what it was before.
@@ -174,10 +173,11 @@ impl<T: Shareable, H: Host> Value<T, H> {
     /// # Errors
     /// See [`Value`].
     pub fn replace(&self, value: T) -> Result<T> {
-        let _held = self.lock.hold()?;
-        let old = self.read()?;
-        self.write(&value)?;
-        Ok(old)
+        plain::step(&self.buffer, &self.lock, Op::Update, || {
+            let old = self.read()?;
+            self.write(&value)?;
+            Ok(old)
+        })
     }
 
     /// Changes the value in one step; what `change` returns. Nobody reads or writes the value
@@ -198,11 +198,12 @@ impl<T: Shareable, H: Host> Value<T, H> {
     /// # Errors
     /// See [`Value`].
     pub fn update<R>(&self, change: impl FnOnce(&mut T) -> R) -> Result<R> {
-        let _alone = locked::alone(&self.lock)?;
-        let mut value = self.read()?;
-        let result = change(&mut value);
-        self.write(&value)?;
-        Ok(result)
+        plain::long_step(&self.buffer, &self.lock, Op::Update, || {
+            let mut value = self.read()?;
+            let result = change(&mut value);
+            self.write(&value)?;
+            Ok(result)
+        })
     }
 
     /// Sets the value to `new` if it is `current`; what it was. It was set if the two are equal.
@@ -213,12 +214,13 @@ impl<T: Shareable, H: Host> Value<T, H> {
     where
         T: PartialEq,
     {
-        let _held = self.lock.hold()?;
-        let old = self.read()?;
-        if old == current {
-            self.write(&new)?;
-        }
-        Ok(old)
+        plain::step(&self.buffer, &self.lock, Op::Update, || {
+            let old = self.read()?;
+            if old == current {
+                self.write(&new)?;
+            }
+            Ok(old)
+        })
     }
 
     /// Adds to the value, an integer wrapping around at its limits; what it was before.
@@ -230,10 +232,11 @@ impl<T: Shareable, H: Host> Value<T, H> {
     where
         T: Arithmetic,
     {
-        let _held = self.lock.hold()?;
-        let old = self.read()?;
-        self.write(&old.plus(n))?;
-        Ok(old)
+        plain::step(&self.buffer, &self.lock, Op::Add, || {
+            let old = self.read()?;
+            self.write(&old.plus(n))?;
+            Ok(old)
+        })
     }
 
     /// Sets the value to `n` if that is larger; what it was before.
@@ -244,12 +247,13 @@ impl<T: Shareable, H: Host> Value<T, H> {
     where
         T: Arithmetic,
     {
-        let _held = self.lock.hold()?;
-        let old = self.read()?;
-        if n > old {
-            self.write(&n)?;
-        }
-        Ok(old)
+        plain::step(&self.buffer, &self.lock, Op::Update, || {
+            let old = self.read()?;
+            if n > old {
+                self.write(&n)?;
+            }
+            Ok(old)
+        })
     }
 
     /// Sets the value to `n` if that is smaller; what it was before.
@@ -260,12 +264,13 @@ impl<T: Shareable, H: Host> Value<T, H> {
     where
         T: Arithmetic,
     {
-        let _held = self.lock.hold()?;
-        let old = self.read()?;
-        if n < old {
-            self.write(&n)?;
-        }
-        Ok(old)
+        plain::step(&self.buffer, &self.lock, Op::Update, || {
+            let old = self.read()?;
+            if n < old {
+                self.write(&n)?;
+            }
+            Ok(old)
+        })
     }
 }
 
