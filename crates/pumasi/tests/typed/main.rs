@@ -9,6 +9,7 @@ mod dynamic;
 mod locks;
 mod plain;
 mod python;
+mod queues;
 mod sets;
 mod travel;
 mod waiting;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use pumasi::containers::RawDict;
 use pumasi::heap::object::{Kind, ObjectRef};
-use pumasi::{Deque, Dict, Dynamic, Heap, List, Set, Shareable};
+use pumasi::{Deque, Dict, Dynamic, Heap, List, Queue, Set, Shareable};
 
 use crate::common::tidy;
 
@@ -255,4 +255,25 @@ fn keys_are_the_same_in_both() {
     assert_eq!(dict.add("n", 1.into()).unwrap(), 4.into());
     let keys = dict.keys().unwrap();
     assert_eq!(keys[7], Dynamic::Float(2.0));
+}
+
+#[test]
+fn a_queue_between_both() {
+    let _tidy = tidy();
+    let orders = Queue::of(["rice", "salt"].map(String::from)).unwrap();
+    let goods: Queue<(String, u32)> = Queue::new().unwrap();
+    orders.close().unwrap();
+    let both: List = List::new().unwrap();
+    both.push(&orders).unwrap();
+    both.push(&goods).unwrap();
+    let lines = "orders, goods = shared[0], shared[1]\n\
+                 goods.put((orders.get(), 1))\n\
+                 goods.put((orders.get(), 2))\n\
+                 print(orders.qsize(), goods.qsize())";
+    let Some(printed) = python(both.raw().object(), lines) else {
+        return;
+    };
+    assert_eq!(printed, "0 2\n");
+    let found: Vec<_> = goods.drain().map(Result::unwrap).collect();
+    assert_eq!(found, [("rice".to_owned(), 1), ("salt".to_owned(), 2)]);
 }

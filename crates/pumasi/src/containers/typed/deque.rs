@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::locked::{self, Lockable, Locked, locked};
 use crate::containers::typed::stored::{Stored, read};
-use crate::containers::typed::{DequeIter, Dynamic, Element, StoredAs, handle};
+use crate::containers::typed::{DequeIter, Dynamic, Element, StoredAs, handle, lockable};
 use crate::containers::{End, RawDeque};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
@@ -22,8 +22,8 @@ use crate::sync::{Acquired, LockError};
 ///
 /// Every operation is one step: others see all of it or nothing, also when this process is killed
 /// in the middle. Cloning gives another handle of the same deque; a handle can be sent to other
-/// processes and stored in other containers. To wait for what comes next there are queues
-/// ([`RawQueue`](crate::containers::RawQueue)): a deque never waits.
+/// processes and stored in other containers. To wait for what comes next there is
+/// [`Queue`](crate::Queue): a deque never waits.
 ///
 /// Without a type it is a `Deque<Dynamic>`, which holds anything, and is what Python sees.
 ///
@@ -52,6 +52,7 @@ pub struct Deque<T = Dynamic> {
 }
 
 handle!(Deque<T>, RawDeque);
+lockable!(Deque<T>);
 
 impl<T: Element> Deque<T> {
     /// An empty deque of any length, in the default heap.

@@ -12,7 +12,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::locked::{self, Lockable, Locked, locked};
 use crate::containers::typed::stored::{Stored, read, read_item};
-use crate::containers::typed::{Addend, DictIter, DictKey, Dynamic, Element, StoredAs, handle};
+use crate::containers::typed::{
+    Addend, DictIter, DictKey, Dynamic, Element, StoredAs, handle, lockable,
+};
 use crate::containers::{Key, Part, RawDict};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
@@ -75,6 +77,7 @@ pub struct Dict<K = Dynamic, V = Dynamic> {
 }
 
 handle!(Dict<K, V>, RawDict);
+lockable!(Dict<K, V>);
 
 impl<K: Element, V: Element> Dict<K, V> {
     /// The same dictionary, read as one of other types. A key or value that is none of them is

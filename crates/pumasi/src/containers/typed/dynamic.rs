@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::stored::{Items, Stored};
-use crate::containers::typed::{Deque, Dict, Element, List, Set, StoredAs};
+use crate::containers::typed::{Deque, Dict, Element, List, Queue, Set, StoredAs};
 use crate::error::{Error, Result};
 use crate::heap::codec;
 use crate::heap::object::{Kind, ObjectRef};
@@ -75,7 +75,7 @@ pub enum Dynamic {
     Set(Set),
     /// A nested deque, shared as well.
     Deque(Deque),
-    /// A shared object of another kind, a lock for instance.
+    /// A shared object of another kind, a [`Queue`] or a lock for instance.
     Object(ObjectRef),
     /// A Python object that only Python can read: its pickle. It cannot be stored from Rust.
     Opaque(Vec<u8>),
@@ -363,7 +363,7 @@ macro_rules! try_into {
 
 try_into! {
     bool char u8 u16 u32 u64 u128 usize i8 i16 i32 i64 i128 isize f32 f64 String Vec<u8>
-    List Dict Set Deque
+    List Dict Set Deque Queue
 }
 
 impl Typed {

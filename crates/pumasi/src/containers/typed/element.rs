@@ -9,7 +9,7 @@
 //! | `Vec<u8>` | bytes | bytes |
 //! | `Option<T>` | None or the value | None or the value |
 //! | tuples | tuple | tuple |
-//! | [`List`](crate::List), [`Dict`](crate::Dict), [`Set`](crate::Set), [`Deque`](crate::Deque) | the object itself | List, Dict, Set, Deque |
+//! | [`List`](crate::List), [`Dict`](crate::Dict), [`Set`](crate::Set), [`Deque`](crate::Deque), [`Queue`](crate::Queue) | the object itself | List, Dict, Set, Deque, a queue |
 //! | arrays, types with `#[derive(Shareable)]` | their bytes behind their type's id | - |
 //! | [`Dynamic`] | any of these | any |
 //!
@@ -27,7 +27,7 @@ use crate::heap::shareable::{self, Native, Shareable};
 /// A type that a [`List`](crate::List) or [`Dict`](crate::Dict) can hold.
 ///
 /// Integers, floats, `bool`, `char`, `String`, `Vec<u8>`, options and tuples of these, nested
-/// Lists, Dicts, Sets and Deques, [`Dynamic`], and every type that derives [`Shareable`]. To store a type
+/// Lists, Dicts, Sets, Deques and [`Queue`](crate::Queue)s, [`Dynamic`], and every type that derives [`Shareable`]. To store a type
 /// of your own, derive that; there is nothing to implement here.
 ///
 /// ```

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::locked::{self, Lockable, Locked, locked};
 use crate::containers::typed::stored::{Stored, read};
-use crate::containers::typed::{Dynamic, Element, ListIter, StoredAs, handle};
+use crate::containers::typed::{Dynamic, Element, ListIter, StoredAs, handle, lockable};
 use crate::containers::{RawList, Slice};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
@@ -69,6 +69,7 @@ pub struct List<T = Dynamic> {
 }
 
 handle!(List<T>, RawList);
+lockable!(List<T>);
 
 impl<T: Element> List<T> {
     /// An empty list in the default heap.

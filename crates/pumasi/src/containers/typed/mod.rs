@@ -10,6 +10,7 @@ mod iter;
 mod list;
 mod locked;
 mod plain;
+mod queue;
 mod set;
 mod stored;
 mod value;
@@ -24,6 +25,7 @@ pub use iter::{DequeIter, DictIter, ListIter, SetIter};
 pub use list::List;
 pub use locked::{Lockable, Locked};
 pub use plain::Arithmetic;
+pub use queue::{Drain, Joined, Queue, QueueBuilder, QueueIter, UntilClosed};
 pub use set::Set;
 pub use value::Value;
 
@@ -105,7 +107,13 @@ macro_rules! handle {
                 (*self).lend(f)
             }
         }
+    };
+}
+use handle;
 
+/// A container that a thread can have to itself.
+macro_rules! lockable {
+    ($name:ident<$($p:ident),+>) => {
         impl<$($p),+> Lockable for $name<$($p),+> {
             fn enter(&self, timeout: Option<Duration>) -> Result<Acquired> {
                 self.raw.lock(timeout)
@@ -121,4 +129,4 @@ macro_rules! handle {
         }
     };
 }
-use handle;
+use lockable;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::locked::{self, Lockable, Locked, locked};
 use crate::containers::typed::stored::{Stored, read};
-use crate::containers::typed::{DictKey, Dynamic, Element, SetIter, StoredAs, handle};
+use crate::containers::typed::{DictKey, Dynamic, Element, SetIter, StoredAs, handle, lockable};
 use crate::containers::{Algebra, Key, Member, RawSet};
 use crate::error::Result;
 use crate::heap::Heap;
@@ -48,6 +48,7 @@ pub struct Set<K = Dynamic> {
 }
 
 handle!(Set<K>, RawSet);
+lockable!(Set<K>);
 
 impl<K: Element> Set<K> {
     /// The same set, read as one of another type. An element that is none of it is an error when
