@@ -40,6 +40,7 @@ from typing import TYPE_CHECKING, Any
 from ._pool import inputs, results
 from ._pool.cpus import available_cpus
 from ._pool.engine import Engine
+from ._pool.limits import NONE, Limits, check, limits
 from ._pool.setup import current
 from ._pool.worker import MAP, MAP_CHUNK, STARMAP, STARMAP_CHUNK
 from ._pool.workers import MOST_WORKERS, Options
@@ -115,7 +116,8 @@ class Pool(_standard.Pool):
     times (what it has done by then stays done). One that takes longer than `soft_timeout` seconds
     has `TaskTimeout` raised in it, by SIGALRM, and may clear up; one that takes longer than
     `timeout` seconds fails with `TaskTimeout`, and its worker alone is killed and replaced. What
-    these count is a task: one call, or one chunk of a map.
+    these count is a task: one call, or one chunk of a map. The methods that call take both, too,
+    for this call and in place of the pool's.
 
     The tasks of one worker may have `memory_limit` bytes beyond what the worker begins with; who
     wants more gets MemoryError, and the worker is replaced after that task. Numeric libraries get
@@ -176,9 +178,8 @@ class Pool(_standard.Pool):
         self._initargs = initargs
         if retries < 0:
             raise ValueError("retries must be 0 or more")
-        for name, seconds in (("soft_timeout", soft_timeout), ("timeout", timeout)):
-            if seconds is not None and not 0 < seconds < float("inf"):
-                raise ValueError(f"{name} must be a positive number of seconds or None")
+        check("soft_timeout", soft_timeout)
+        check("timeout", timeout)
         for name, number in (("memory_limit", memory_limit), ("threads", threads)):
             if number is not None and number <= 0:
                 raise ValueError(f"{name} must be a positive int or None")
@@ -262,9 +263,13 @@ class Pool(_standard.Pool):
         func: Callable[..., Any],
         args: Iterable[Any] = (),
         kwds: Mapping[str, Any] = {},
+        *,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
     ) -> Any:
         """Call `func(*args, **kwds)` in a worker and return what it returns."""
-        return self.apply_async(func, args, kwds).get()
+        pending = self.apply_async(func, args, kwds, timeout=timeout, soft_timeout=soft_timeout)
+        return pending.get()
 
     def apply_async(
         self,
@@ -273,13 +278,18 @@ class Pool(_standard.Pool):
         kwds: Mapping[str, Any] = {},
         callback: Callable[[Any], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
+        *,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
     ) -> Any:
         """Have `func(*args, **kwds)` called in a worker; the result comes later."""
         self._check_running()
+        bounds = limits(timeout, soft_timeout)
         call = (func, args, kwds)
         result = results.ApplyResult(self, self._engine, callback, error_callback, call)
+        result._limits = bounds
         self._engine.submit(result, func, args, kwds)
-        self._keep(callback or error_callback)
+        self._keep(callback or error_callback or bounds.timeout)
         return result
 
     def map(
@@ -289,13 +299,16 @@ class Pool(_standard.Pool):
         chunksize: int | None = None,
         *,
         progress: bool | Mapping[str, Any] = False,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
     ) -> Any:
         """Call `func` for each item, in the workers, and return the list of results.
 
         With `progress` a bar on stderr shows how far it has come: tqdm's if that is installed, a
         plain one otherwise. A mapping is what tqdm is called with, such as `{"desc": "primes"}`.
         """
-        return self._map(func, iterable, chunksize, MAP, progress)
+        bounds = limits(timeout, soft_timeout)
+        return self._map(func, iterable, chunksize, MAP, progress, bounds)
 
     def starmap(
         self,
@@ -304,9 +317,12 @@ class Pool(_standard.Pool):
         chunksize: int | None = None,
         *,
         progress: bool | Mapping[str, Any] = False,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
     ) -> Any:
         """Call `func(*item)` for each item, in the workers, and return the list of results."""
-        return self._map(func, iterable, chunksize, STARMAP, progress)
+        bounds = limits(timeout, soft_timeout)
+        return self._map(func, iterable, chunksize, STARMAP, progress, bounds)
 
     def map_async(
         self,
@@ -315,9 +331,15 @@ class Pool(_standard.Pool):
         chunksize: int | None = None,
         callback: Callable[[Any], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
+        *,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
     ) -> Any:
         """Have `func` called for each item; the list of results comes later."""
-        return self._start_map(func, iterable, chunksize, MAP, callback, error_callback, False)
+        bounds = limits(timeout, soft_timeout)
+        return self._start_map(
+            func, iterable, chunksize, MAP, callback, error_callback, False, False, bounds
+        )
 
     def starmap_async(
         self,
@@ -326,9 +348,15 @@ class Pool(_standard.Pool):
         chunksize: int | None = None,
         callback: Callable[[Any], object] | None = None,
         error_callback: Callable[[BaseException], object] | None = None,
+        *,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
     ) -> Any:
         """Have `func(*item)` called for each item; the list of results comes later."""
-        return self._start_map(func, iterable, chunksize, STARMAP, callback, error_callback, False)
+        bounds = limits(timeout, soft_timeout)
+        return self._start_map(
+            func, iterable, chunksize, STARMAP, callback, error_callback, False, False, bounds
+        )
 
     def _map(
         self,
@@ -337,8 +365,12 @@ class Pool(_standard.Pool):
         chunksize: int | None,
         mode: int,
         progress: bool | Mapping[str, Any],
+        bounds: Limits,
     ) -> Any:
-        return self._start_map(func, iterable, chunksize, mode, None, None, True, progress).get()
+        result = self._start_map(
+            func, iterable, chunksize, mode, None, None, True, progress, bounds
+        )
+        return result.get()
 
     def _start_map(
         self,
@@ -350,6 +382,7 @@ class Pool(_standard.Pool):
         error_callback: Callable[[BaseException], object] | None,
         waiting: bool,
         progress: bool | Mapping[str, Any] = False,
+        bounds: Limits = NONE,
     ) -> results.MapResult:
         self._check_running()
         raised: Exception | None = None
@@ -370,6 +403,7 @@ class Pool(_standard.Pool):
         result = results.MapResult(
             self, self._engine, chunksize, len(items), callback, error_callback, (func, items)
         )
+        result._limits = bounds
         if chunksize <= 0:
             return result
         if raised is not None:
@@ -380,7 +414,7 @@ class Pool(_standard.Pool):
         if chunksize > 1:
             mode = MAP_CHUNK if mode == MAP else STARMAP_CHUNK
         try:
-            self._keep(callback or error_callback)
+            self._keep(callback or error_callback or bounds.timeout)
             if progress is not False:
                 self._fill_and_show(result, mode, func, items, progress)
             else:
@@ -421,13 +455,16 @@ class Pool(_standard.Pool):
         chunksize: int | None = 1,
         *,
         progress: bool | Mapping[str, Any] = False,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
     ) -> Any:
         """Call `func` for each item, as far ahead as there is room, and iterate over the results.
 
         The input is read lazily. `close()` and `join()` read and do all that is left of it.
         `progress` as for `map`; the results that were taken count, and `next(timeout)` is left out.
         """
-        return self._imap(results.IMapIterator, func, iterable, chunksize, progress)
+        bounds = limits(timeout, soft_timeout)
+        return self._imap(results.IMapIterator, func, iterable, chunksize, progress, bounds)
 
     def imap_unordered(
         self,
@@ -436,9 +473,14 @@ class Pool(_standard.Pool):
         chunksize: int | None = 1,
         *,
         progress: bool | Mapping[str, Any] = False,
+        timeout: float | None = None,
+        soft_timeout: float | None = None,
     ) -> Any:
         """Do the same, and iterate over the results in the order in which they come."""
-        return self._imap(results.IMapUnorderedIterator, func, iterable, chunksize, progress)
+        bounds = limits(timeout, soft_timeout)
+        return self._imap(
+            results.IMapUnorderedIterator, func, iterable, chunksize, progress, bounds
+        )
 
     def _imap(
         self,
@@ -447,6 +489,7 @@ class Pool(_standard.Pool):
         iterable: Iterable[Any],
         chunksize: int | None,
         progress: bool | Mapping[str, Any],
+        bounds: Limits,
     ) -> Any:
         self._check_running()
         if chunksize is None or chunksize < 1:
@@ -456,9 +499,10 @@ class Pool(_standard.Pool):
         if chunksize > 1:
             chunks, mode = inputs.chunked(chunks, chunksize), MAP_CHUNK
         result = kind(self, self._engine, func, chunks)
+        result._limits = bounds
         at_once = inputs.reads_at_once(iterable)
         result.feed = inputs.Feed(self._engine, result, mode, func, chunks, at_once)
-        self._keep()
+        self._keep(bounds.timeout)
         found = result if chunksize == 1 else results.flattened(result)
         if progress is False:
             return found
@@ -467,9 +511,9 @@ class Pool(_standard.Pool):
         total = len(iterable) if isinstance(iterable, Sized) else None
         return each(found, bar_for(progress, total))
 
-    def _keep(self, callbacks: object = None) -> None:
+    def _keep(self, wanted: object = None) -> None:
         options = self._engine.options
-        if callbacks or options.max_tasks or options.timeout or options.memory_limit:
+        if wanted or options.max_tasks or options.timeout or options.memory_limit:
             self._engine.keep()
 
     # ---- looking on and changing -----------------------------------------------------------

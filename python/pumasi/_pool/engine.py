@@ -52,9 +52,10 @@ class Engine(Workers):
 
     # ---- tasks -----------------------------------------------------------------------------
 
-    def new_lot(self, capacity: int, mode: int, function: Any) -> Lot:
+    def new_lot(self, capacity: int, mode: int, function: Any, timeout: float | None = None) -> Lot:
         """Make a batch which workers find from now on; called with the lock."""
         lot = Lot(self._next_lot, capacity, mode, function)
+        lot.timeout = self.options.timeout if timeout is None else timeout
         if self.lots and self.lots[-1].key is not None:
             # Single calls after this go into a batch behind it.
             self.lots[-1].open = False
@@ -80,11 +81,12 @@ class Engine(Workers):
         task: Any = (tuple(args), kwds) if kwds else tuple(args)
         if not kept(function):
             mode, task, function = APPLY_ANY, (function, tuple(args), kwds), None
-        key = (mode, function)
+        key = (mode, function, result._limits)
         lot = self.lots[-1] if self.lots else None
         if lot is None or lot.key != key or not lot.open:
             larger = 2 * lot.raw.capacity + 2 if lot is not None and lot.key == key else 6
-            lot = self.new_lot(min(larger, _LARGEST), mode, function)
+            mode, function = result._limits.applied(mode, function)
+            lot = self.new_lot(min(larger, _LARGEST), mode, function, result._limits.timeout)
             lot.key = key
         lot.raw.add([task])
         if self.options.retries:

@@ -40,8 +40,7 @@ class _Filler:
     def __init__(self, engine: Engine, result: Any, mode: int, function: Any) -> None:
         self._engine = engine
         self._result = result
-        self._mode = mode
-        self._function = function
+        self._mode, self._function = result._limits.applied(mode, function)
         self.lot: Lot | None = None
         self.added = 0
         #: About how many bytes an argument takes.
@@ -61,7 +60,8 @@ class _Filler:
         try:
             lot = self.lot
             if lot is None:
-                lot = self.lot = self._engine.new_lot(room, self._mode, self._function)
+                limit = self._result._limits.timeout
+                lot = self.lot = self._engine.new_lot(room, self._mode, self._function, limit)
                 lot.result, lot.base = self._result, self.added
                 lot.values = values if lot.base == 0 else None
                 lots = getattr(self._result, "_lots", None)

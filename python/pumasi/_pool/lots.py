@@ -28,6 +28,7 @@ class Lot:
         "result",
         "results",
         "tasks",
+        "timeout",
         "tries",
         "values",
     )
@@ -38,6 +39,8 @@ class Lot:
         self.number = number
         self.mode = mode
         self.function = function
+        #: Seconds after which the worker of a task is killed.
+        self.timeout: float | None = None
         #: Where tasks may be tried again: their arguments, and how often they were tried before.
         self.tasks: list[Any] = []
         self.tries = 0

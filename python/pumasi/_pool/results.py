@@ -18,6 +18,7 @@ from multiprocessing.context import TimeoutError
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import TaskCancelled, TaskFailed
+from .limits import NONE
 
 if TYPE_CHECKING:
     from .engine import Engine
@@ -53,6 +54,8 @@ class _Pending:
     _engine: Engine
     #: Of a single call: its batch, and its number in there.
     _where: tuple[Lot, int] | None = None
+    #: How long its tasks may take.
+    _limits = NONE
     #: Of an imap: what reads its input.
     feed: Feed | None = None
 

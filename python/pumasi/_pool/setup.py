@@ -83,6 +83,20 @@ def current() -> _Current:
     return _current
 
 
+class Limited:
+    """The function of tasks which have a limit of their own, after which they are interrupted."""
+
+    __slots__ = ("function", "mode", "seconds")
+
+    def __init__(self, mode: int, function: Any, seconds: float) -> None:
+        self.mode = mode
+        self.function = function
+        self.seconds = seconds
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Limited, (self.mode, self.function, self.seconds)
+
+
 def interrupted(call: Call, seconds: float) -> Call:
     """Have `TaskTimeout` raised in a task which takes longer than so many seconds."""
     under_way = False
@@ -104,6 +118,16 @@ def interrupted(call: Call, seconds: float) -> Call:
 
     signal.signal(signal.SIGALRM, late)
     return do
+
+
+def limited(call: Call, function: Limited, arguments: Any) -> Any:
+    """Do a task which has a limit of its own; the pool's does not count meanwhile."""
+    before = signal.getsignal(signal.SIGALRM)
+    try:
+        do = interrupted(call, function.seconds)
+        return do(function.mode, function.function, arguments)
+    finally:
+        signal.signal(signal.SIGALRM, before)
 
 
 def bounded(call: Call, most: int, leave: Callable[[], None]) -> Call:
@@ -153,6 +177,8 @@ def noted(call: Call, slowest: Any, number: int) -> Call:
         finally:
             took = time.perf_counter() - began
             if len(top) < SLOWEST or took > top[-1][0]:
+                if type(function) is Limited:
+                    function = function.function
                 if function is None and isinstance(arguments, tuple):
                     function, *arguments = arguments
                 top.append((took, f"{name_of(function)}: {shorten(arguments)}"))

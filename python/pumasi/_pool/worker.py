@@ -23,7 +23,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from .. import _core
-from .setup import Call, Setup
+from .setup import Call, Limited, Setup, limited
 
 # What a batch's tasks are: how `arguments` becomes a call. 255 stands for one which cannot be
 # unpickled.
@@ -33,6 +33,7 @@ MAP = 2  # one argument
 MAP_CHUNK = 3  # a tuple of arguments, one for each call
 STARMAP = 4  # one tuple of arguments
 STARMAP_CHUNK = 5  # a tuple of such tuples
+LIMITED = 6  # as the `Limited` says that is the function
 UNREADABLE = 255
 #: Added to a mode: a worker unpickles the function once for all tasks of the batch.
 KEEP_FUNCTION = 0x100
@@ -42,6 +43,8 @@ Raised = tuple[bytes, str, str, str]
 
 def kept(function: object) -> bool:
     """Whether a function has no state of its own, so that all tasks of a batch may share it."""
+    if type(function) is Limited:
+        return function.mode == APPLY_ANY or kept(function.function)
     return isinstance(function, (types.FunctionType, types.BuiltinFunctionType, type))
 
 
@@ -61,6 +64,8 @@ def call(mode: int, function: Any, arguments: Any) -> Any:
         return function(*arguments)
     if mode == STARMAP_CHUNK:
         return list(starmap(function, arguments))
+    if mode == LIMITED:
+        return limited(call, function, arguments)
     raise function
 
 

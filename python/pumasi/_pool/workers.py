@@ -188,7 +188,7 @@ class Workers:
             return False
         task = lot.tasks[index]
         try:
-            again = self.new_lot(1, lot.mode, lot.function)
+            again = self.new_lot(1, lot.mode, lot.function, lot.timeout)
             again.open = False
             again.raw.add([task])
         except Exception:
@@ -210,26 +210,28 @@ class Workers:
 
     def _stop_the_late(self, completed: list[Any]) -> None:
         """Kill the workers whose task takes too long, and fail those tasks."""
-        limit = self.options.timeout
-        if limit is None:
+        limits = {lot.number: lot for lot in self.lots if lot.timeout is not None}
+        if not limits:
             return
         now = self.board.now
         for worker, number in list(self.numbers.items()):
             _, task, since, *_ = self.board.look(number)
-            if task == 0 or (now - since) / 1e9 < limit:
+            if task == 0:
                 continue
             place, index = divmod(task - 1, 1 << 32)
+            lot = limits.get(place)
+            if lot is None or lot.timeout is None or (now - since) / 1e9 < lot.timeout:
+                continue
             # First, so that it takes no other task between this and its end.
             self.board.dismiss(number)
-            for lot in self.lots:
-                if lot.number == place and lot.raw.give_up(index, number):
-                    lot.outstanding -= 1
-                    result = lot.result_of(index)
-                    what = result._describe(lot.base + index)
-                    error = TaskTimeout(f"{what} took longer than {limit} s")
-                    if result._fail(lot.base + index, error):
-                        completed.append(result)
-                    worker.kill()
+            if lot.raw.give_up(index, number):
+                lot.outstanding -= 1
+                result = lot.result_of(index)
+                what = result._describe(lot.base + index)
+                error = TaskTimeout(f"{what} took longer than {lot.timeout} s")
+                if result._fail(lot.base + index, error):
+                    completed.append(result)
+                worker.kill()
         self._retire()
 
     def resize(self, processes: int) -> None:
@@ -279,7 +281,7 @@ class Workers:
 
     # ---- the other half --------------------------------------------------------------------
 
-    def new_lot(self, capacity: int, mode: int, function: Any) -> Lot:
+    def new_lot(self, capacity: int, mode: int, function: Any, timeout: float | None = None) -> Lot:
         """Make a batch which workers find from now on; called with the lock."""
         raise NotImplementedError
 
