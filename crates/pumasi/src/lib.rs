@@ -39,6 +39,7 @@
 //! |---|---|
 //! | a sequence that grows, of one type or of any values | [`List`] |
 //! | a mapping, with atomic [`add`](Dict::add) and [`update`](Dict::update) | [`Dict`] |
+//! | counts by key | [`Counter`] |
 //! | what one process makes and another takes, in turn | [`Queue`] |
 //! | one number or plain struct | [`Value`] |
 //! | a fixed number of numbers or plain structs | [`Array`] |
@@ -116,7 +117,7 @@ pub mod process;
 pub mod sync;
 pub mod sys;
 
-pub use containers::{Array, Deque, Dict, Dynamic, List, Queue, Set, Value};
+pub use containers::{Array, Counter, Deque, Dict, Dynamic, List, Queue, Set, Value};
 pub use error::{Error, Result};
 pub use heap::Heap;
 pub use heap::shareable::Shareable;

@@ -27,7 +27,7 @@ pub use set::{Algebra, Member, RawSet};
 pub use slice::{Slice, Span};
 pub use snapshot::{ItemRef, Snapshot};
 pub use typed::{
-    Addend, Arithmetic, Array, BigInt, Deque, DequeIter, Dict, DictIter, DictKey, Drain, Dynamic,
-    Element, Joined, List, ListIter, Lockable, Locked, Queue, QueueBuilder, QueueIter, Set,
-    SetIter, StoredAs, Typed, UntilClosed, Value,
+    Addend, Arithmetic, Array, BigInt, Counter, Deque, DequeIter, Dict, DictIter, DictKey, Drain,
+    Dynamic, Element, Joined, List, ListIter, Lockable, Locked, Queue, QueueBuilder, QueueIter,
+    Set, SetIter, StoredAs, Typed, UntilClosed, Value,
 };

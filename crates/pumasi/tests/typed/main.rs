@@ -3,6 +3,7 @@
 
 mod common;
 mod containers;
+mod counters;
 mod deaths;
 mod deques;
 mod dynamic;

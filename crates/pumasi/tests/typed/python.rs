@@ -7,7 +7,7 @@ use std::process::Command;
 
 use pumasi::containers::RawDict;
 use pumasi::heap::object::{Kind, ObjectRef};
-use pumasi::{Deque, Dict, Dynamic, Heap, List, Queue, Set, Shareable};
+use pumasi::{Counter, Deque, Dict, Dynamic, Heap, List, Queue, Set, Shareable};
 
 use crate::common::tidy;
 
@@ -276,4 +276,19 @@ fn a_queue_between_both() {
     assert_eq!(printed, "0 2\n");
     let found: Vec<_> = goods.drain().map(Result::unwrap).collect();
     assert_eq!(found, [("rice".to_owned(), 1), ("salt".to_owned(), 2)]);
+}
+
+#[test]
+fn a_counter_of_both() {
+    let _tidy = tidy();
+    let letters = Counter::of(["a", "b", "a"].map(String::from)).unwrap();
+    let outer: List = List::new().unwrap();
+    outer.push(&letters).unwrap();
+    let lines = "print(shared[0])\nshared[0].update('abc')";
+    let Some(printed) = python(outer.raw().object(), lines) else {
+        return;
+    };
+    assert_eq!(printed, "Counter({'a': 2, 'b': 1})\n");
+    assert_eq!(letters.count("a").unwrap(), 3);
+    assert_eq!(letters.total().unwrap(), 6);
 }

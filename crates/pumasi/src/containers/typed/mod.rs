@@ -2,6 +2,7 @@
 
 mod addend;
 mod array;
+mod counter;
 mod deque;
 mod dict;
 mod dynamic;
@@ -17,6 +18,7 @@ mod value;
 
 pub use addend::Addend;
 pub use array::Array;
+pub use counter::Counter;
 pub use deque::Deque;
 pub use dict::Dict;
 pub use dynamic::{BigInt, Dynamic, Typed};

@@ -1,0 +1,233 @@
+//! A shared dictionary of counts.
+
+use core::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::containers::RawDict;
+use crate::containers::typed::stored::Stored;
+use crate::containers::typed::{Dict, DictIter, DictKey, Dynamic, Element, StoredAs};
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::heap::object::Kind;
+
+/// Counts by key, to which processes add in one step each: a [`Dict`] of integers in which a
+/// missing key counts as 0, and which Python finds to be a `Counter`.
+///
+/// Cloning gives another handle of the same counter; a handle can be sent to other processes and
+/// stored in other containers. What is not here, [`Counter::as_dict`] has.
+///
+/// ```
+/// # fn main() -> pumasi::Result<()> {
+/// use pumasi::Counter;
+///
+/// let letters = Counter::of("radish and sea".chars())?;
+/// assert_eq!(letters.count('a')?, 3);
+/// assert_eq!(letters.add('a', 2)?, 5);
+/// assert_eq!(letters.count('z')?, 0);
+/// assert_eq!(letters.most_common(2)?, [('a', 5), ('d', 2)]);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// Every operation can fail as those of [`Dict`] do; [`Error::TypeMismatch`] where Python has
+/// stored a count that is no integer of 64 bits.
+pub struct Counter<K = Dynamic> {
+    dict: Dict<K, i64>,
+}
+
+impl<K> Counter<K> {
+    /// The dictionary that it is, for everything else: waiting for a count, having it to oneself.
+    pub fn as_dict(&self) -> &Dict<K, i64> {
+        &self.dict
+    }
+}
+
+impl<K: DictKey> Counter<K> {
+    /// A counter of nothing, in the default heap.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], and as [`Heap::global`].
+    pub fn new() -> Result<Counter<K>> {
+        Counter::new_in(Heap::global()?)
+    }
+
+    /// The same in a heap of your choice.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new_in(heap: &Heap) -> Result<Counter<K>> {
+        RawDict::create_of(heap, Kind::Counter).map(Counter::from)
+    }
+
+    /// A counter of these items, in the default heap.
+    ///
+    /// # Errors
+    /// As [`Counter::new`].
+    pub fn of(items: impl IntoIterator<Item = K>) -> Result<Counter<K>> {
+        let counter = Counter::new()?;
+        counter.extend(items)?;
+        Ok(counter)
+    }
+
+    /// The count of a key, 0 where it is missing.
+    ///
+    /// # Errors
+    /// See [`Counter`].
+    #[inline]
+    pub fn count(&self, key: impl StoredAs<K>) -> Result<i64> {
+        Ok(self.dict.get(key)?.unwrap_or(0))
+    }
+
+    /// Adds to the count of a key, in one step; the new count, which may be negative.
+    ///
+    /// # Errors
+    /// [`Error::NotANumber`] when it grows past 64 bits; see [`Counter`].
+    #[inline]
+    pub fn add(&self, key: impl StoredAs<K>, n: i64) -> Result<i64> {
+        self.dict.add(key, n)
+    }
+
+    /// Counts these items, each in one step.
+    ///
+    /// # Errors
+    /// See [`Counter`]; what was counted stays counted.
+    pub fn extend(&self, items: impl IntoIterator<Item = impl StoredAs<K>>) -> Result<()> {
+        items
+            .into_iter()
+            .try_for_each(|item| self.add(item, 1).map(drop))
+    }
+
+    /// How many keys there are, those with a count of 0, too.
+    ///
+    /// # Errors
+    /// See [`Counter`].
+    pub fn len(&self) -> Result<usize> {
+        self.dict.len()
+    }
+
+    /// Whether there is none.
+    ///
+    /// # Errors
+    /// See [`Counter`].
+    pub fn is_empty(&self) -> Result<bool> {
+        self.dict.is_empty()
+    }
+
+    /// The keys and their counts as they are at this moment.
+    ///
+    /// # Errors
+    /// See [`Counter`].
+    pub fn iter(&self) -> Result<DictIter<K, i64>> {
+        self.dict.iter()
+    }
+
+    /// The `n` keys with the highest counts at this moment, the highest first; of equal ones the
+    /// one that came first.
+    ///
+    /// # Errors
+    /// See [`Counter`].
+    pub fn most_common(&self, n: usize) -> Result<Vec<(K, i64)>> {
+        let mut all: Vec<(K, i64)> = self.iter()?.collect::<Result<_>>()?;
+        all.sort_by_key(|(_, count)| core::cmp::Reverse(*count));
+        all.truncate(n);
+        Ok(all)
+    }
+
+    /// The sum of all counts at this moment.
+    ///
+    /// # Errors
+    /// [`Error::NotANumber`] when it needs more than 64 bits; see [`Counter`].
+    pub fn total(&self) -> Result<i64> {
+        self.iter()?.try_fold(0_i64, |sum, pair| {
+            sum.checked_add(pair?.1).ok_or(Error::NotANumber)
+        })
+    }
+
+    /// Takes a key out; its count, `None` when it was not there.
+    ///
+    /// # Errors
+    /// See [`Counter`].
+    pub fn remove(&self, key: impl StoredAs<K>) -> Result<Option<i64>> {
+        self.dict.remove(key)
+    }
+
+    /// Removes everything.
+    ///
+    /// # Errors
+    /// See [`Counter`].
+    pub fn clear(&self) -> Result<()> {
+        self.dict.clear()
+    }
+}
+
+/// A dictionary, read as a counter.
+impl<K> From<Dict<K, i64>> for Counter<K> {
+    fn from(dict: Dict<K, i64>) -> Self {
+        Counter { dict }
+    }
+}
+
+impl<K> From<RawDict> for Counter<K> {
+    fn from(raw: RawDict) -> Self {
+        Dict::from(raw).into()
+    }
+}
+
+impl<K> Clone for Counter<K> {
+    fn clone(&self) -> Self {
+        self.dict.clone().into()
+    }
+}
+
+/// Two handles are equal when they lead to the same object; compare copies for contents.
+impl<K> PartialEq for Counter<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.dict == other.dict
+    }
+}
+
+impl<K> Eq for Counter<K> {}
+
+impl<K> fmt::Debug for Counter<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.dict.fmt(f)
+    }
+}
+
+/// By reference, on the way to another process; elsewhere it is refused.
+impl<K> Serialize for Counter<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.dict.serialize(serializer)
+    }
+}
+
+impl<'de, K> Deserialize<'de> for Counter<K> {
+    fn deserialize<De: Deserializer<'de>>(from: De) -> Result<Self, De::Error> {
+        Dict::deserialize(from).map(Counter::from)
+    }
+}
+
+/// Nested by reference.
+impl<K: Element> Element for Counter<K> {
+    fn lend<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+        self.dict.lend(f)
+    }
+
+    fn made_of(stored: Stored<'_>) -> Result<Self> {
+        Dict::made_of(stored).map(Counter::from)
+    }
+}
+
+impl<K: Element> StoredAs<Dynamic> for Counter<K> {
+    fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+        self.lend(f)
+    }
+}
+
+impl<K: Element> StoredAs<Dynamic> for &Counter<K> {
+    fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+        (*self).lend(f)
+    }
+}
