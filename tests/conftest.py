@@ -15,6 +15,9 @@ import pumasi
 
 
 def pytest_sessionstart() -> None:
+    # A shell's background job has Ctrl-C ignored, and so would every program that a test starts.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     # Before the first count, so that no test is blamed for what lasts.
     helpers.start_what_lasts()
 
