@@ -35,6 +35,28 @@ def test_futures(executor):
         executor.submit(divmod, 1, 0).result(60)
 
 
+def begin_and_wait(path, begun):
+    begun.set()
+    while not os.path.exists(path):
+        time.sleep(0.01)
+    return "done"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_shutdown_cancels_what_has_not_begun(method, tmp_path):
+    ctx = mp.get_context(method)
+    path, begun = str(tmp_path / "file"), ctx.Manager().Event()
+    with mp.ProcessPoolExecutor(1, ctx) as executor:
+        first = executor.submit(begin_and_wait, path, begun)
+        begun.wait()
+        others = [executor.submit(increment, i) for i in range(50)]
+        executor.shutdown(wait=False, cancel_futures=True)
+        assert all(future.cancelled() for future in others)
+        assert not first.done()
+        (tmp_path / "file").touch()
+        assert first.result(60) == "done"
+
+
 def test_a_death_breaks_one_call_only(executor):
     with pytest.raises(BrokenProcessPool, match="SIGKILL") as caught:
         executor.submit(die).result(60)

@@ -84,6 +84,8 @@ IN_QUEUES = {
 
 #: The process part of `test_concurrent_futures` on pumasi's executor.
 IN_EXECUTORS = {
+    "test_cancel_futures": "Wants one of fifty calls to have begun when all that have not are "
+    "cancelled at once. Ours: `tests/test_executor.py::test_shutdown_cancels_what_has_not_begun`.",
     "test_killed_child": "A killed worker fails the call it was at, if any, and the executor goes "
     "on. Ours: `tests/test_executor.py::test_a_death_breaks_one_call_only`.",
     "test_initializer": "Looks at the private `_broken`: where no worker comes up each call fails. "
@@ -101,6 +103,21 @@ IN_EXECUTORS = {
     "test_hang_gh83386": "Is left out for the standard library's executor, under whose name it "
     "looks; its program lacks an import.",
 }
+
+ALL_START = "All workers start with the first call, as under fork."
+
+#: Besides, where the standard library's executor starts its workers one after the other.
+IN_EXECUTORS_WITHOUT_FORK = {
+    "test_idle_process_reuse_one": ALL_START,
+    "test_idle_process_reuse_multiple": ALL_START,
+    "test_processes_terminate": ALL_START,
+}
+
+
+def in_executors(method: str) -> list[str]:
+    """Return which tests are not expected to pass on pumasi's executor."""
+    return [*IN_EXECUTORS, *(IN_EXECUTORS_WITHOUT_FORK if method != "fork" else ())]
+
 
 INTRODUCTION = """\
 # CPython's own tests
@@ -173,9 +190,13 @@ def document() -> str:
         "The process part of `Lib/test/test_concurrent_futures` runs on the standard library's "
         "executor with pumasi's context as its `mp_context`, where all of it passes, and on "
         "`pumasi.ProcessPoolExecutor` (`tests/test_executor_judge.py`, "
-        "`tests/futures_suites.py`). Not expected to pass there:",
+        "`tests/futures_suites.py`), for each start method. Not expected to pass there:",
         "",
         *(f"- `{name}`: {why}" for name, why in IN_EXECUTORS.items()),
+        *(
+            f"- `{name}` (spawn, forkserver): {why}"
+            for name, why in IN_EXECUTORS_WITHOUT_FORK.items()
+        ),
         "",
     ]
     return "\n".join(lines)
