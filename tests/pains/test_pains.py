@@ -33,6 +33,10 @@ OUTCOMES: dict[str, tuple[str | None, str]] = {
     "p07_nested_change": ("seen: []", "seen: ['from the child']"),
     "p08_manager_without_server": ("[1, 2] with 1 process more", "[1, 2] with 0 process more"),
     "p09_lost_update": ("counted: 1", "counted: 2"),
+    "p10_early_unlink": (
+        "still there: False and complains of leaks: True",
+        "still there: True and complains of leaks: False",
+    ),
     "p11_leak_warnings": ("complains of leaks: True", "complains of leaks: False"),
     "p12_small_dev_shm": (
         "files: True",
@@ -42,6 +46,7 @@ OUTCOMES: dict[str, tuple[str | None, str]] = {
         None,
         "still there: [2.0, 3.0, 4.0] and nobody else's: [9.0, 9.0, 9.0]",
     ),
+    "p14_shareable_list": ("bytes: b'ab'\nletters: 4", "bytes: b'ab\\x00'\nletters: 7"),
     "p16_large_results": (
         "right: True and in shared memory: False",
         "right: True and in shared memory: True",
@@ -62,7 +67,7 @@ WITH_NUMPY = {"p16_large_results"}
 
 
 def output_of(name: str, package: str) -> str:
-    """Run a program on a package; return the line which it printed."""
+    """Run a program on a package; return what it printed."""
     if name in WITH_NUMPY:
         pytest.importorskip("numpy")
     environment = {k: v for k, v in os.environ.items() if k != "PUMASI_HEAP"}
