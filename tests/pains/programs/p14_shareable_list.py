@@ -5,7 +5,7 @@ import sys
 
 if __name__ == "__main__":
     shared_memory = importlib.import_module(f"{sys.argv[1]}.shared_memory")
-    shared = shared_memory.ShareableList([b"ab\0", "\N{GREEK SMALL LETTER LAMDA}" * 7])
+    shared = shared_memory.ShareableList([b"ab\0", "\N{GREEK SMALL LETTER ALPHA}" * 7])
     try:
         print("bytes:", shared[0])
         try:
