@@ -86,6 +86,23 @@ def test_order_bounds_and_exceptions(ctx: Any) -> None:
         q.get()
 
 
+@pytest.mark.parametrize("kind", [pumasi.Queue, pumasi.JoinableQueue])
+def test_what_is_left_in_a_closed_queue(kind: Any) -> None:
+    q = kind()
+    q.close()
+    assert q.empty()
+    q = kind()
+    q.put(1)
+    q.close()
+    q.join_thread()
+    with pytest.raises(OSError, match="is closed"):
+        q.empty()
+    simple = pumasi.SimpleQueue()
+    simple.close()
+    with pytest.raises(OSError, match="is closed"):
+        simple.empty()
+
+
 @pytest.mark.parametrize("name", ["Queue", "JoinableQueue", "SimpleQueue", "LifoQueue"])
 def test_pickling_only_while_a_process_is_started(ctx: Any, name: str) -> None:
     import pickle

@@ -234,8 +234,14 @@ class Queue(_Common):
         return self._queue.qsize()
 
     def empty(self) -> bool:
-        """Whether there is no item at this moment."""
-        return self._queue.empty()
+        """Whether there is no item at this moment.
+
+        Raises OSError if there is one, and this process has closed the queue and cannot take it.
+        """
+        found = self._queue.empty()
+        if not found and self._queue.closed:
+            raise OSError("handle is closed")
+        return found
 
     def full(self) -> bool:
         """Whether there are as many items as there may be."""
@@ -397,7 +403,9 @@ class SimpleQueue(_Common):
         return self._queue.get()
 
     def empty(self) -> bool:
-        """Whether there is no item at this moment."""
+        """Whether there is no item at this moment; OSError if this process has closed the queue."""
+        if self._queue.closed:
+            raise OSError("handle is closed")
         return self._queue.empty()
 
     def close(self) -> None:
