@@ -373,10 +373,8 @@ impl<H: Host> Heap<H> {
         if before + missing * size > self.limit_now() {
             self.host()
                 .add64(SB_COMMITTED, (missing * size).wrapping_neg());
-            // What lies idle elsewhere may go back to the system to make room.
-            if self.trim() == 0 {
-                return Err(self.out_of_memory(n * size));
-            }
+            // What lies idle elsewhere may go back to the system to make room, or is on its way.
+            self.trim();
             let before = self.host().add64(SB_COMMITTED, missing * size);
             if before + missing * size > self.limit_now() {
                 self.host()
@@ -491,8 +489,8 @@ impl<H: Host> Heap<H> {
     fn give_back(&self, first: u64, n: u64, committed: bool, keep: bool) {
         if committed && !keep {
             let bytes = n * self.0.chunk_size;
-            self.host().decommit(self.chunk_start(first), bytes);
             self.host().add64(SB_COMMITTED, bytes.wrapping_neg());
+            self.host().decommit(self.chunk_start(first), bytes);
         }
         for chunk in first..first + n {
             self.free_chunk(chunk, committed && keep);
@@ -575,7 +573,7 @@ impl<H: Host> Heap<H> {
         let (mut given, mut first, mut n) = (0, 0, 0);
         for chunk in (0..self.high_water()).rev() {
             if n > 0 && (n == GIVE_BACK || chunk + 1 != first) {
-                self.give_back(first, n, true, false);
+                self.give_claimed_back(first, n);
                 n = 0;
             }
             if given == most {
@@ -586,12 +584,21 @@ impl<H: Host> Heap<H> {
             }
         }
         if n > 0 {
-            self.give_back(first, n, true, false);
+            self.give_claimed_back(first, n);
         }
         given
     }
 
-    /// Claims a chunk if it lies idle and is meant.
+    fn give_claimed_back(&self, first: u64, n: u64) {
+        let bytes = n * self.0.chunk_size;
+        self.host().decommit(self.chunk_start(first), bytes);
+        for chunk in first..first + n {
+            self.free_chunk(chunk, false);
+        }
+    }
+
+    /// Claims a chunk to give it back, if it lies idle and is meant. It no longer counts then:
+    /// another, who finds no memory meanwhile and nothing left to give back, need not fail.
     fn claim_idle(&self, local: &Local, chunk: u64, meant: impl Fn(u64) -> bool) -> bool {
         let found = self.chunk(chunk);
         if found.used != Use::Free || !found.committed || !meant(chunk) {
@@ -605,7 +612,9 @@ impl<H: Host> Heap<H> {
         };
         let claimed = self.change_chunk(chunk, found, ours);
         if claimed {
-            self.host().add64(SB_IDLE, self.0.chunk_size.wrapping_neg());
+            let less = self.0.chunk_size.wrapping_neg();
+            self.host().add64(SB_COMMITTED, less);
+            self.host().add64(SB_IDLE, less);
         }
         claimed
     }

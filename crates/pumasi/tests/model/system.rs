@@ -189,3 +189,25 @@ fn an_operation_that_asks_the_system_is_counted_once() {
         (400, 400, 400)
     );
 }
+
+/// Memory that one process is just giving back does not lack another who needs it at the limit.
+#[test]
+#[cfg_attr(miri, ignore = "takes Miri more than ten minutes")]
+fn what_is_being_given_back_can_be_had() {
+    let mut n = 0;
+    loop {
+        let heap = large_heap();
+        drop(run(&heap, 100));
+        heap.set_limit(100 * CHUNK as u64);
+        let other = sibling(&heap, 2);
+        let needs = move || drop(run(&other, 90));
+        heap.host().interrupt_at(n, needs);
+        heap.collect().unwrap();
+        if heap.host().was_not_interrupted() {
+            break;
+        }
+        sound(&heap);
+        n += 1 + n / 32;
+    }
+    assert!(n > 100, "{n} accesses");
+}
