@@ -39,6 +39,13 @@ def test_every_form_of_import_in_every_child() -> None:
     ]
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_segments(method: str) -> None:
+    done = run("segments.py", method)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "pumasi.shared_memory b'hi' b'a\\x00'\n"
+
+
 @pytest.mark.parametrize(
     "words",
     [

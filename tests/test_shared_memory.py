@@ -71,8 +71,12 @@ def work(name, kind):
     other.buf[:5] = b"world"
     if sys.argv[2] == "kill":
         os.kill(os.getpid(), signal.SIGKILL)
-    other.close()
+    if sys.argv[2] == "forget":
+        kept.append(other)
+    else:
+        other.close()
 
+kept = []
 kinds = {"ours": SharedMemory, "standard": standard.SharedMemory}
 if __name__ == "__main__":
     made = kinds[sys.argv[3]](create=True, size=100)
@@ -93,7 +97,7 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("end", ["return", "kill"])
+@pytest.mark.parametrize("end", ["return", "forget", "kill"])
 def test_a_child_that_attached_takes_nothing_along(tmp_path: Path, method: str, end: str) -> None:
     assert done(tmp_path, ATTACHES, method, end, "ours", "ours") == ([], "")
 

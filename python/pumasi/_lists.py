@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import struct
 from multiprocessing import shared_memory as _standard
-from typing import Any
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
 
 #: Code of a str or bytes: what the standard library strips, and what it does not know.
 _STRIPPED = {str: 1, bytes: 2}
@@ -28,7 +30,7 @@ def _encoded(value: Any) -> bytes:
     return value.encode("utf-8", "surrogatepass") if isinstance(value, str) else value
 
 
-class ListLayout(_standard.ShareableList[Any]):
+class ListLayout(_standard.ShareableList[Any], Generic[T]):
     """The standard library's ShareableList, with exact values; a subclass makes the segment."""
 
     shm: Any
@@ -39,7 +41,7 @@ class ListLayout(_standard.ShareableList[Any]):
     _offset_packing_formats: int
     _offset_back_transform_codes: int
 
-    def _laid_out(self, items: list[Any]) -> bytes:
+    def _laid_out(self, items: list[T]) -> bytes:
         """Return a segment's content with these items, and take note of where they lie."""
         offsets, data, formats, codes = [0], bytearray(), bytearray(), bytearray()
         for item in items:
@@ -95,21 +97,23 @@ class ListLayout(_standard.ShareableList[Any]):
         begin = self._offset_packing_formats + place * _FORMAT
         return bytes(self.shm.buf[begin : begin + _FORMAT]).rstrip(b"\0").decode()
 
-    def __getitem__(self, position: int) -> Any:
+    def __getitem__(self, position: int) -> T:
         place = self._place(position, "")
         form = self._get_packing_format(place)
         code = self.shm.buf[self._offset_back_transform_codes + place]
         begin = self._offset_data_start + self._allocated_offsets[place]
+        value: Any
         (value,) = struct.unpack_from(form, self.shm.buf, begin)
         if code == 3:
-            return None
-        if code == 0:
-            return value
-        if code in (1, 2) and not form.endswith(" "):
+            value = None
+        elif code in (1, 2) and not form.endswith(" "):
             value = value.rstrip(b"\0")
-        return value.decode("utf-8", "surrogatepass") if code in (1, 4) else value
+        if code in (1, 4):
+            value = value.decode("utf-8", "surrogatepass")
+        found: T = value
+        return found
 
-    def __setitem__(self, position: int, value: Any) -> None:
+    def __setitem__(self, position: int, value: T) -> None:
         place = self._place(position, "assignment ")
         begin, end = self._allocated_offsets[place : place + 2]
         form, code, packed = self._packed(value, end - begin)

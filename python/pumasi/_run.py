@@ -26,7 +26,7 @@ _REBOUND = {
         "SpawnContext",
         "ForkServerContext",
     ),
-    "managers": ("SyncManager",),
+    "managers": ("SharedMemoryManager", "SyncManager"),
     "pool": ("Pool",),
     "shared_memory": ("SharedMemory", "ShareableList"),
     "sharedctypes": ("Array", "RawArray", "RawValue", "Value", "copy", "synchronized"),
@@ -56,8 +56,9 @@ def install() -> None:
             setattr(theirs, name, getattr(ours[module], name))
     for name in multiprocessing.__all__:
         setattr(multiprocessing, name, getattr(pumasi, name))
-    # `Pool(...)` of the class itself asks for the default context by this name.
-    sys.modules["multiprocessing.pool"].get_context = pumasi.get_context  # type: ignore[attr-defined]
+    # `Pool(...)` and managers of the class itself ask for the default context by this name.
+    for name in ("pool", "managers"):
+        sys.modules[f"multiprocessing.{name}"].get_context = pumasi.get_context  # type: ignore[attr-defined]
     start = util.spawnv_passfds
 
     def spawnv_passfds(path: Any, args: Any, passfds: Any) -> Any:

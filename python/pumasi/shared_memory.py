@@ -30,14 +30,14 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from multiprocessing import resource_tracker as resource_tracker
 from multiprocessing import shared_memory as _standard
 from multiprocessing import util
 from typing import Any
 
 from . import _reaper
-from ._lists import ListLayout
+from ._lists import ListLayout, T
 
 __all__ = ["ShareableList", "SharedMemory"]
 
@@ -214,7 +214,9 @@ class SharedMemory(_standard.SharedMemory):
         finally:
             self._opens = False
 
-    def __del__(self) -> None:
+    def __del__(self, _ends: Callable[[], bool] = sys.is_finalizing) -> None:
+        if _ends():
+            return  # with all that this would need
         try:
             self.close()
         except BufferError:
@@ -274,7 +276,7 @@ def _let_go(mapping: Any) -> None:
 # ---- lists --------------------------------------------------------------------------------------
 
 
-class ShareableList(ListLayout):
+class ShareableList(ListLayout[T]):
     """A list of fixed length in a named segment; items are int, float, bool, str, bytes, None.
 
     An int has 64 bits. A str or bytes can be replaced by one that fits into the room of the first,
@@ -287,7 +289,10 @@ class ShareableList(ListLayout):
     (surrogates in a str; a value of a million bytes or more which ends with NULs) is an error.
     """
 
-    def __init__(self, sequence: Iterable[Any] | None = None, *, name: str | None = None) -> None:
+    #: The segment.
+    shm: SharedMemory
+
+    def __init__(self, sequence: Iterable[T] | None = None, *, name: str | None = None) -> None:
         if name is not None and sequence is None:
             self.shm = SharedMemory(name)
             try:
@@ -298,4 +303,5 @@ class ShareableList(ListLayout):
         else:
             content = self._laid_out(list(sequence or ()))
             self.shm = SharedMemory(name, create=True, size=len(content))
-            self.shm.buf[: len(content)] = content
+            buf: Any = self.shm.buf
+            buf[: len(content)] = content

@@ -5,7 +5,7 @@ import collections
 from typing_extensions import assert_type
 
 import pumasi as mp
-from pumasi import Counter, DefaultDict, Deque, Dict, List, Namespace, Set
+from pumasi import Counter, DefaultDict, Deque, Dict, List, Namespace, Set, shared_memory
 
 
 def containers() -> None:
@@ -81,3 +81,15 @@ def processes() -> None:
         pool.map(abs, [1, -1])
     with mp.Manager() as manager:
         manager.list([1])
+
+
+def segments() -> None:
+    segment = shared_memory.SharedMemory(create=True, size=8, track=False)
+    assert_type(segment.name, str)
+    assert_type(segment.size, int)
+    numbers = shared_memory.ShareableList([1, 2])
+    assert_type(numbers[0], int)
+    assert_type(numbers.shm.name, str)
+    numbers[0] = "a"  # type: ignore[assignment]
+    found: shared_memory.ShareableList[str] = shared_memory.ShareableList(name="psm_1")
+    assert_type(found[0], str)
