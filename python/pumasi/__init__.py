@@ -2,7 +2,7 @@
 
 `import pumasi as mp` instead of `import multiprocessing as mp`: processes, start methods, queues
 and pipes are the standard library's; locks, events, `Value`, `Array`, `Manager` and `Pool` are ours
-and survive the death of a process that used them; `List`, `Dict`, `Set`, `Deque`,
+and survive the death of a process that used them; `List`, `Dict`, `Set`, `Deque`, `Vector`,
 `DefaultDict`, `Counter` and `Namespace` are shared containers which grow.
 
 >>> import pumasi as mp
@@ -38,6 +38,7 @@ from ._core import (  # noqa: E402
     List,
     Namespace,
     Set,
+    Vector,
     heap,
     stats,
 )
@@ -107,6 +108,7 @@ __all__ = [
     "TaskTimeout",
     "TimeoutError",
     "Value",
+    "Vector",
     "WorkerDied",
     "WrongHeap",
     "active_children",
@@ -203,6 +205,7 @@ def share(array: _Any, *, readonly: bool = False) -> _Any:
 
 _MutableSequence.register(List)
 _MutableSequence.register(Deque)
+_MutableSequence.register(Vector)
 _MutableMapping.register(Dict)
 _MutableSet.register(Set)
 

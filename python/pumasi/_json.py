@@ -1,17 +1,18 @@
 """Shared containers for the `json` module."""
 
+from array import array
 from collections import deque
 from typing import Any
 
-from ._core import Deque, DictBase, ListBase, Namespace, Set
+from ._core import Deque, DictBase, ListBase, Namespace, Set, Vector
 
 
 def json_default(value: object) -> Any:
     """Return what stands for a shared container in JSON: the `default=` of `json.dump`.
 
-    A List and a Deque are arrays, a Dict of any sort and a Namespace an object, a Set an array of
-    its elements in order of insertion. Nested ones come back to this function. Raises TypeError for
-    anything else, as `json` expects.
+    A List, a Deque and a Vector are arrays, a Dict of any sort and a Namespace an object, a Set an
+    array of its elements in order of insertion. Nested ones come back to this function. Raises
+    TypeError for anything else, as `json` expects.
 
     >>> import json, pumasi
     >>> shared = pumasi.Dict(rows=[1, [2]], seen={3})
@@ -24,6 +25,8 @@ def json_default(value: object) -> Any:
         return list(value)
     if isinstance(value, Deque):
         return list(value.snapshot())
-    if isinstance(value, (set, frozenset, deque)):
+    if isinstance(value, Vector):
+        return value.tolist()
+    if isinstance(value, (set, frozenset, deque, array)):
         return list(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

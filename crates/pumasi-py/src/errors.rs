@@ -2,8 +2,8 @@
 
 use pumasi::Error;
 use pyo3::exceptions::{
-    PyAssertionError, PyIndexError, PyKeyError, PyMemoryError, PyOSError, PyRuntimeError,
-    PyTypeError, PyValueError,
+    PyAssertionError, PyBufferError, PyIndexError, PyKeyError, PyMemoryError, PyOSError,
+    PyRuntimeError, PyTypeError, PyValueError,
 };
 use pyo3::import_exception;
 use pyo3::prelude::*;
@@ -35,6 +35,7 @@ pub fn to_exception(error: Error) -> PyErr {
         Error::IndexOutOfRange { .. } => PyIndexError::new_err(text),
         Error::Empty { what } if what.starts_with("popitem") => PyKeyError::new_err(what),
         Error::Empty { .. } | Error::Full { .. } => PyIndexError::new_err(text),
+        Error::Exported { .. } => PyBufferError::new_err(capitalized(&text)),
         Error::SliceSize { .. } | Error::ZeroStep => PyValueError::new_err(text),
         Error::Modified { what }
             if what.contains("changed size") || what.contains("during iteration") =>
@@ -50,6 +51,15 @@ pub fn to_exception(error: Error) -> PyErr {
             None => PyOSError::new_err(text),
         },
         _ => PumasiError::new_err(text),
+    }
+}
+
+/// As Python's own sentence begins.
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    match letters.next() {
+        Some(first) => first.to_uppercase().chain(letters).collect(),
+        None => String::new(),
     }
 }
 

@@ -6,7 +6,7 @@
 //! - `store`, `load`, `pickles`, `keys`: values and keys on their way in and out.
 //! - `heap`, `block`, `reference`: the heap, bytes in it, and what a pickle is made of.
 //! - `locks`, `locked`, `number`, `typed`: locks, `with c.locked()`, Value and Array.
-//! - `list`, `deque`, `dict`, `set`, `keyed`, `counter`, `namespace`, `views`, `plain`: the containers.
+//! - `list`, `deque`, `vector`, `dict`, `set`, `keyed`, `counter`, `namespace`, `views`, `plain`: the containers.
 //! - `queue`: what the package's queues are made of.
 //! - `pool`: the shared part of a pool.
 //! - `fast`: short entrances to the methods of the hot path.
@@ -46,6 +46,7 @@ mod set;
 mod stats;
 mod store;
 mod typed;
+mod vector;
 mod views;
 mod wait;
 
@@ -104,6 +105,8 @@ mod _core {
     use super::stats::stats;
     #[pymodule_export]
     use super::typed::{TypedArray, TypedStructure, TypedValue};
+    #[pymodule_export]
+    use super::vector::{Vector, VectorIterator};
     #[pymodule_export]
     use super::views::{DictIterator, DictView};
 

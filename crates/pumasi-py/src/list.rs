@@ -196,7 +196,8 @@ pub fn clamped(index: &Bound<'_, PyAny>) -> PyResult<isize> {
     }
 }
 
-fn slice(key: &Bound<'_, PyAny>) -> PyResult<Slice> {
+/// What a slice says.
+pub fn slice(key: &Bound<'_, PyAny>) -> PyResult<Slice> {
     if key.cast::<PySlice>().is_err() {
         return Err(PyTypeError::new_err(format!(
             "list indices must be integers or slices, not {}",

@@ -17,7 +17,7 @@ use pyo3::types::{PyBytes, PyDict, PyInt, PyTuple};
 use crate::errors::{CorruptHeap, OrRaise};
 use crate::{
     barrier, block, counter, deque, dict, event, keyed, list, locks, namespace, pickles, queue,
-    rwlock, set,
+    rwlock, set, vector,
 };
 use pumasi::heap::codec::{Item, Reader};
 
@@ -189,6 +189,7 @@ pub fn handle(py: Python<'_>, object: ObjectRef) -> PyResult<Bound<'_, PyAny>> {
         Kind::Dict => dict::Dict::of_object(py, object).map(Bound::into_any),
         Kind::Set => set::Set::of_object(py, object).map(Bound::into_any),
         Kind::Deque => deque::Deque::of_object(py, object).map(Bound::into_any),
+        Kind::Vector => vector::Vector::of_object(py, object).map(Bound::into_any),
         Kind::Counter => counter::Counter::of_object(py, object).map(Bound::into_any),
         Kind::DefaultDict => keyed::DefaultDict::of_object(py, object).map(Bound::into_any),
         Kind::Namespace => namespace::Namespace::of_object(py, object).map(Bound::into_any),

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use pumasi::containers::{RawDeque, RawDict, RawList, RawSet};
+use pumasi::containers::{RawDeque, RawDict, RawList, RawSet, RawVector};
 use pumasi::sync::Acquired;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -30,6 +30,7 @@ pub enum Lockable {
     Dict(RawDict),
     Set(RawSet),
     Deque(RawDeque),
+    Vector(RawVector),
 }
 
 impl Lockable {
@@ -39,6 +40,7 @@ impl Lockable {
             Lockable::Dict(dict) => dict.lock(timeout),
             Lockable::Set(set) => set.lock(timeout),
             Lockable::Deque(deque) => deque.lock(timeout),
+            Lockable::Vector(vector) => vector.lock(timeout),
         }
     }
 
@@ -48,6 +50,7 @@ impl Lockable {
             Lockable::Dict(dict) => dict.unlock(),
             Lockable::Set(set) => set.unlock(),
             Lockable::Deque(deque) => deque.unlock(),
+            Lockable::Vector(vector) => vector.unlock(),
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::list::ListBase;
 use crate::load::{self, Recursion};
 use crate::namespace::Namespace;
 use crate::set::{Set, plain_set};
+use crate::vector::Vector;
 use crate::wait;
 
 /// One conversion. What occurs twice, or inside itself, does so in the copy.
@@ -113,6 +114,9 @@ impl<'py> Plain<'py> {
             Kind::List => self.list(&RawList::from_object(object.clone()).or_raise()?),
             Kind::Deque => self.deque(&RawDeque::from_object(object.clone()).or_raise()?),
             Kind::Set => self.set(&RawSet::from_object(object.clone()).or_raise()?),
+            Kind::Vector => Vector::of_object(self.py, object.clone())?
+                .get()
+                .to_plain(self.py),
             kind if kind.is_dict() => self.dict(&RawDict::from_object(object.clone()).or_raise()?),
             _ => load::handle(self.py, object.clone()),
         }
@@ -131,6 +135,9 @@ impl<'py> Plain<'py> {
         }
         if let Ok(deque) = value.cast::<Deque>() {
             return self.deque(deque.get().raw());
+        }
+        if let Ok(vector) = value.cast::<Vector>() {
+            return vector.get().to_plain(self.py);
         }
         if let Ok(namespace) = value.cast::<Namespace>() {
             return self.dict(namespace.get().raw()?);

@@ -27,6 +27,7 @@ use crate::pool::Board;
 use crate::queue::SharedQueue;
 use crate::rwlock::RwLock;
 use crate::set::Set;
+use crate::vector::Vector;
 
 /// A reference to a shared object, which pickles anywhere.
 ///
@@ -135,6 +136,7 @@ pub fn object_of<'a>(value: &'a Bound<'_, PyAny>) -> Option<&'a ObjectRef> {
         DictBase,
         Set,
         Deque,
+        Vector,
         Namespace,
         Lock,
         RLock,

@@ -118,6 +118,15 @@ pub enum Error {
         /// How many places the slice has.
         expected: usize,
     },
+    /// A vector cannot lose or move elements while somebody has a view of them.
+    #[error(
+        "existing exports of data: a vector cannot be re-sized while views of it are out ({}); release them, or make room with reserve() before they are made",
+        in_processes(*.processes)
+    )]
+    Exported {
+        /// How many processes have views.
+        processes: usize,
+    },
     /// A slice with a step of zero.
     #[error("slice step cannot be zero")]
     ZeroStep,
@@ -192,6 +201,14 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
+}
+
+/// `in 2 processes`.
+fn in_processes(n: usize) -> String {
+    match n {
+        1 => "in 1 process".to_owned(),
+        n => format!("in {n} processes"),
+    }
 }
 
 /// `process 4711 (signal 9)`.

@@ -117,7 +117,7 @@ pub mod process;
 pub mod sync;
 pub mod sys;
 
-pub use containers::{Array, Counter, Deque, Dict, Dynamic, List, Queue, Set, Value};
+pub use containers::{Array, Counter, Deque, Dict, Dynamic, List, Queue, Set, Value, Vector};
 pub use error::{Error, Result};
 pub use heap::Heap;
 pub use heap::shareable::Shareable;

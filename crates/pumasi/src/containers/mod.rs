@@ -15,6 +15,7 @@ mod slice;
 mod snapshot;
 mod table;
 mod typed;
+mod vector;
 
 pub use bucket::Found;
 pub use buffer::RawBuffer;
@@ -29,5 +30,6 @@ pub use snapshot::{ItemRef, Snapshot};
 pub use typed::{
     Addend, Arithmetic, Array, BigInt, Counter, Deque, DequeIter, Dict, DictIter, DictKey, Drain,
     Dynamic, Element, Joined, List, ListIter, Lockable, Locked, Queue, QueueBuilder, QueueIter,
-    Set, SetIter, StoredAs, Typed, UntilClosed, Value,
+    Set, SetIter, StoredAs, Typed, UntilClosed, Value, Vector,
 };
+pub use vector::{Export, RawVector};

@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use crate::heap::Heap;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::chunk::Use;
+use crate::heap::elements::{VEC_EXPORTS, VEC_TYPE};
 use crate::heap::layout::{CLASSES, O_LOCK, O_LOG, O_REFS, O_STATS, OWNER};
 use crate::heap::lease::L_CELL;
 use crate::heap::node::{
@@ -102,6 +103,7 @@ impl<H: Host> Walk<'_, H> {
                 }
             }
             Form::Ring => self.ring(off, off + RING_STATE, &from),
+            Form::Elements => self.elements(off, &from),
             Form::Hub => self.hub(off, &from),
             Form::Leaf if length > capacity => self.wrong(format!("{from}: longer than its leaf")),
             Form::Leaf => self.leaf(off, length, &from),
@@ -111,6 +113,14 @@ impl<H: Host> Walk<'_, H> {
             }
             Form::Table => self.table(off, length, capacity, &from),
         }
+    }
+
+    fn elements(&mut self, off: u64, from: &str) {
+        if self.heap.elements_in(self.heap.block_at(off)).is_err() {
+            return self.wrong(format!("{from}: its elements are none"));
+        }
+        self.reach(Cell(self.heap.get(off + VEC_EXPORTS)), from);
+        self.value(Cell(self.heap.get(off + VEC_TYPE)), from);
     }
 
     fn ring(&mut self, off: u64, state_at: u64, from: &str) {

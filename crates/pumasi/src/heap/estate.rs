@@ -10,8 +10,9 @@
 
 use core::ops::ControlFlow;
 use core::sync::atomic::Ordering;
+use core::time::Duration;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::chunk::{Chunk, Use};
@@ -86,6 +87,22 @@ impl<H: Host> Heap<H> {
         if self.has_ended(slot) {
             self.settle(slot);
         }
+    }
+
+    /// Settles one participant if it has ended; where another is at it, waits for that one.
+    pub(crate) fn settle_dead(&self, slot: u64) -> Result<()> {
+        while self.has_ended(slot) && !self.settle(slot) {
+            if !lock::waiting_allowed() {
+                return Err(Error::WouldBlock);
+            }
+            lock::check()?;
+            let at = slot_at(slot) + P_SETTLER;
+            let word = self.host().load32(at, Ordering::Acquire);
+            if word & OWNER != 0 {
+                self.host().futex_wait(at, word, Duration::from_millis(1));
+            }
+        }
+        Ok(())
     }
 
     fn has_ended(&self, slot: u64) -> bool {

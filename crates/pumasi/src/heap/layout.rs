@@ -171,8 +171,11 @@ pub const O_VERSION: u64 = 40;
 pub const O_ROOT: u64 = 48;
 /// A second word whose meaning depends on the kind.
 pub const O_AUX: u64 = 56;
-/// 32 bits, which who waits for a change of a container sleeps at. The 32 bits behind it are spare.
+/// 32 bits, which who waits for a change of a container sleeps at. The 32 bits behind it are
+/// [`O_ITEM`].
 pub const O_CHANGE: u64 = 64;
+/// Of a Vector: bytes of an element, 32 bits.
+pub const O_ITEM: u64 = 68;
 /// The counters of the statistics listener, a block offset, 0 while nobody counts.
 pub const O_STATS: u64 = 72;
 /// The operation log: 0 when disarmed, else `1 + number of actions`.
@@ -189,7 +192,7 @@ pub const O_LOG_ACTIONS: u64 = 120;
 pub const LOG_ACTIONS: u64 = 5;
 /// The last death that the user lock's next owner was told of: `signal(32) | pid(32)`.
 pub const O_DEATH: u64 = 240;
-/// Of a Deque: raised by every change but the overwriting of an item.
+/// Of a Deque: raised by every change but the overwriting of an item; of a Vector: by every view.
 pub const O_MOVES: u64 = 248;
 /// One bit per participant that holds a handle.
 pub const O_HANDLES: u64 = 256;

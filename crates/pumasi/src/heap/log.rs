@@ -48,6 +48,8 @@ pub(crate) enum Action {
     EnterEntries(u64),
     /// The entries that a leaf of removals names become tombstones.
     Entomb(BlockRef),
+    /// The elements that a block of new ones names are overwritten with them.
+    Overwrite(BlockRef),
 }
 
 impl Action {
@@ -64,6 +66,7 @@ impl Action {
             Action::ReleaseCells(start, n) => [7, start, n],
             Action::EnterEntries(first) => [9, first, 0],
             Action::Entomb(leaf) => [10, leaf.off, leaf.generation],
+            Action::Overwrite(new) => [14, new.off, new.generation],
         }
     }
 
@@ -84,6 +87,7 @@ impl Action {
             7 => Action::ReleaseCells(a, b),
             9 => Action::EnterEntries(a),
             10 => Action::Entomb(block),
+            14 => Action::Overwrite(block),
             _ => return None,
         })
     }
@@ -220,6 +224,7 @@ impl<H: Host> Heap<H> {
             }
             Action::EnterEntries(first) => self.enter_entries(object, first)?,
             Action::Entomb(leaf) => self.entomb(object, leaf)?,
+            Action::Overwrite(new) => self.overwrite(object, new)?,
         }
         Ok(())
     }

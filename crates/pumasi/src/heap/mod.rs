@@ -31,6 +31,7 @@ pub mod check;
 pub(crate) mod chunk;
 pub mod codec;
 pub mod collect;
+pub(crate) mod elements;
 pub(crate) mod estate;
 pub mod fetch;
 pub mod global;

@@ -8,6 +8,7 @@
 //! DATA         word | meta | ... bytes from BUFFER_DATA
 //! WAITERS      word | meta | 0 | next | places[capacity]: see `waiters`
 //! RING, HUB    see `ring`
+//! ELEMENTS     see `elements`
 //! ```
 //!
 //! The root node of a List has its length (the commit word of append and pop); a leaf below a
@@ -21,6 +22,7 @@ use core::sync::atomic::Ordering;
 use crate::error::{Error, Fast, Result};
 use crate::heap::alloc::BlockRef;
 use crate::heap::cell::{Cell, State, Tag};
+use crate::heap::elements::{VEC_CELLS, VEC_CELLS_COUNT};
 use crate::heap::layout::{B_META, O_ROOT};
 use crate::heap::log::Doomed;
 use crate::heap::ring::RING_STATE;
@@ -38,6 +40,7 @@ pub(crate) enum Form {
     Waiters = 20,
     Ring = 24,
     Hub = 25,
+    Elements = 27,
 }
 
 pub(crate) const N_LENGTH: u64 = 16;
@@ -126,6 +129,7 @@ impl<H: Host> Heap<H> {
             20 => Form::Waiters,
             24 => Form::Ring,
             25 => Form::Hub,
+            27 => Form::Elements,
             _ => return Err(Error::corrupt(off, "not a node").into()),
         };
         let capacity = meta & ((1 << 48) - 1);
@@ -270,6 +274,9 @@ impl<H: Host> Heap<H> {
                 self.release_ring(local, object, &ring, doomed)?;
             }
             Form::Hub => self.release_hub(local, object, off, doomed)?,
+            Form::Elements => {
+                self.release_cells(local, object, off + VEC_CELLS, VEC_CELLS_COUNT, doomed)?;
+            }
             Form::Leaf => {
                 self.release_cells(
                     local,
@@ -320,6 +327,28 @@ impl<H: Host> Heap<H> {
         bytes: u64,
     ) -> Result<NewNode<'_, H>> {
         let block = self.allocate(local, bytes)?;
+        Ok(self.node_in(local, form, capacity, block))
+    }
+
+    /// The same where no lock is held.
+    pub(crate) fn new_node_outside(
+        &self,
+        local: &'static Local,
+        form: Form,
+        capacity: u64,
+        bytes: u64,
+    ) -> Result<NewNode<'_, H>> {
+        let block = self.allocate_outside(local, bytes)?;
+        Ok(self.node_in(local, form, capacity, block))
+    }
+
+    fn node_in(
+        &self,
+        local: &'static Local,
+        form: Form,
+        capacity: u64,
+        block: BlockRef,
+    ) -> NewNode<'_, H> {
         let host = self.host();
         host.store64(
             block.off + B_META,
@@ -327,12 +356,12 @@ impl<H: Host> Heap<H> {
             Ordering::Relaxed,
         );
         host.store64(block.off + N_LENGTH, 0, Ordering::Relaxed);
-        Ok(NewNode {
+        NewNode {
             heap: self,
             local,
             block,
             used: false,
-        })
+        }
     }
 
     /// Whether a block holds a value (not a node or an object header), told by its meta word.

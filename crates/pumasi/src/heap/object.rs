@@ -70,6 +70,8 @@ pub enum Kind {
     Deque = 16,
     /// Items that wait for whoever takes them.
     Queue = 17,
+    /// Elements of one size side by side, as many as there are.
+    Vector = 18,
 }
 
 impl Kind {
@@ -93,6 +95,7 @@ impl Kind {
             15 => Kind::Namespace,
             16 => Kind::Deque,
             17 => Kind::Queue,
+            18 => Kind::Vector,
             _ => return None,
         })
     }
@@ -113,7 +116,7 @@ impl Kind {
 
     /// Whether it is a container, whose user's lock is `locked()`.
     pub(crate) fn is_container(self) -> bool {
-        matches!(self, Kind::List | Kind::Deque | Kind::Set) || self.is_dict()
+        matches!(self, Kind::List | Kind::Deque | Kind::Set | Kind::Vector) || self.is_dict()
     }
 
     /// Whether it is a dictionary of some sort, with keys and values.
@@ -144,6 +147,7 @@ impl Kind {
             Kind::Namespace => "Namespace",
             Kind::Deque => "Deque",
             Kind::Queue => "Queue",
+            Kind::Vector => "Vector",
         }
     }
 }

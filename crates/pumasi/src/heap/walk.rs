@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::heap::cell::{Cell, Tag};
+use crate::heap::elements::{VEC_CELLS, VEC_CELLS_COUNT};
 use crate::heap::layout::CLASSES;
 use crate::heap::lease::L_CELL;
 use crate::heap::node::{
@@ -40,6 +41,10 @@ impl<H: Host> Heap<H> {
                 for next in self.waiters_after(node) {
                     f(Cell::block(Tag::Node, next.off, next.generation));
                 }
+                return Ok(None);
+            }
+            Form::Elements => {
+                self.walk_cells(node + VEC_CELLS, VEC_CELLS_COUNT, f);
                 return Ok(None);
             }
             Form::Leaf => {

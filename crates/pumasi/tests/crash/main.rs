@@ -20,6 +20,7 @@ mod sets;
 #[path = "../support/mod.rs"]
 mod support;
 mod values;
+mod vectors;
 mod waiting;
 
 use std::collections::BTreeMap;
@@ -235,6 +236,7 @@ fn describe(object: &ObjectRef<Sim>) -> String {
             format!("buffer {words:?}")
         }
         Kind::Deque => deques::describe(object),
+        Kind::Vector => vectors::describe(object),
         other => format!("{other:?}"),
     }
 }
@@ -506,6 +508,27 @@ fn deque_operations_survive_a_death_at_every_store() {
             "deque.rotate",
             "deque.reverse",
             "deque.clear",
+        ],
+    );
+}
+
+#[test]
+fn vector_operations_survive_a_death_at_every_store() {
+    let tally = explore_all(vectors::cases());
+    assert_sections(
+        &tally,
+        &[
+            "vector.push",
+            "vector.extend",
+            "vector.pop",
+            "vector.set",
+            "vector.splice",
+            "vector.insert",
+            "vector.reorder",
+            "vector.export",
+            "vector.resize",
+            "vector.step",
+            "vector.clear",
         ],
     );
 }

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use pumasi::Heap;
 use pumasi::containers::{
-    Algebra, End, Number, Order, Part, RawDeque, RawDict, RawList, RawQueue, RawSet, Slice, Value,
+    Algebra, End, Number, Order, Part, RawDeque, RawDict, RawList, RawQueue, RawSet, RawVector,
+    Slice, Value,
 };
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Fetch;
@@ -74,6 +75,13 @@ fn round(number: u64) {
         })
         .unwrap();
     }
+    let vectors = [8, 24].map(|size| {
+        let mut kind = prepare(&original, &Plain::Text("what the elements are".into())).unwrap();
+        let vector = RawVector::create(&original, size, 0, &mut kind).unwrap();
+        vector.extend(&vec![7; size * 30]).unwrap();
+        drop(vector.export().unwrap());
+        vector
+    });
     let condition = RawCondition::create(&original).unwrap();
     let barrier = RawBarrier::create(&original, 20).unwrap();
     for _ in 0..16 {
@@ -128,8 +136,10 @@ fn round(number: u64) {
             queues[0].object().offset(),
             queues[1].object().offset(),
             value.objects().0.offset(),
+            vectors[0].object().offset(),
+            vectors[1].object().offset(),
         ];
-        let at = headers[random.below(4) as usize] + 24 + (random.below(230) & !7);
+        let at = headers[random.below(6) as usize] + 24 + (random.below(230) & !7);
         damaged.host().poke(at, random.next() >> random.below(64));
     }
     let collect = || drop(pumasi::sync::without_waiting(|| damaged.collect()));
@@ -231,6 +241,9 @@ fn round(number: u64) {
         attempt("pop", || drop(set.pop(&mut Fetch::new())));
     });
     attempt("deque", || use_deque(&damaged, deque.object().token()));
+    for vector in &vectors {
+        attempt("vector", || use_vector(&damaged, vector.object().token()));
+    }
     wait_there(&damaged, &condition, &barrier);
     use_lock(&damaged, &lock);
     for queue in &queues {
@@ -304,6 +317,46 @@ fn use_deque(damaged: &Heap<Sim>, token: (u64, u64)) {
     attempt("remove", || drop(deque.remove(9)));
     attempt("reverse", || drop(deque.reverse()));
     attempt("clear", || drop(deque.clear()));
+}
+
+fn use_vector(damaged: &Heap<Sim>, token: (u64, u64)) {
+    let object = ObjectRef::from_token(damaged, token);
+    let Ok(vector) = object.and_then(RawVector::from_object) else {
+        return;
+    };
+    let size = vector.item_size();
+    if size > 4096 || !matches!(vector.lock(Some(Duration::ZERO)), Ok(a) if a.is_ours()) {
+        return;
+    }
+    let _ = vector.unlock();
+    let (mut one, some) = (vec![1; size], vec![2; size * 5]);
+    let part = |start, stop, step| Slice {
+        start: Some(start),
+        stop: Some(stop),
+        step,
+    };
+    without_waiting(|| {
+        attempt("kind", || drop(vector.kind(&mut Fetch::new())));
+        attempt("get", || drop(vector.get(-3, &mut one)));
+        attempt("read", || drop(vector.read(Slice::ALL)));
+        attempt("read", || drop(vector.read(part(20, 1, -3))));
+        attempt("view", || {
+            let view = vector.export();
+            let _ = vector.clear();
+            drop(view);
+        });
+        attempt("push", || drop(vector.push(&one)));
+        attempt("set", || drop(vector.set(4, &one)));
+        attempt("step", || drop(vector.step(2, |n| n + 1)));
+        attempt("extend", || drop(vector.extend(&vec![3; size * 40])));
+        attempt("slice", || drop(vector.set_slice(part(2, 7, 1), &some)));
+        attempt("slice", || drop(vector.set_slice(part(2, 12, 2), &some)));
+        attempt("slice", || drop(vector.set_slice(part(1, 20, 1), &some)));
+        attempt("insert", || drop(vector.insert(3, &one)));
+        attempt("pop", || drop(vector.pop(1, &mut vec![0; size])));
+        attempt("shrink", || drop(vector.shrink()));
+        attempt("clear", || drop(vector.clear()));
+    });
 }
 
 fn wait_there(damaged: &Heap<Sim>, condition: &RawCondition<Sim>, barrier: &RawBarrier<Sim>) {

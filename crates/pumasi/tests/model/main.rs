@@ -9,6 +9,7 @@ mod sets;
 #[path = "../support/mod.rs"]
 mod support;
 mod system;
+mod vectors;
 mod waiting;
 
 use proptest::prelude::*;

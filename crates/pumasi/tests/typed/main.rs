@@ -13,6 +13,7 @@ mod python;
 mod queues;
 mod sets;
 mod travel;
+mod vectors;
 mod waiting;
 
 pumasi::process::test_support!();

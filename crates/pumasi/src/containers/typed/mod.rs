@@ -15,6 +15,7 @@ mod queue;
 mod set;
 mod stored;
 mod value;
+mod vector;
 
 pub use addend::Addend;
 pub use array::Array;
@@ -30,6 +31,7 @@ pub use plain::Arithmetic;
 pub use queue::{Drain, Joined, Queue, QueueBuilder, QueueIter, UntilClosed};
 pub use set::Set;
 pub use value::Value;
+pub use vector::Vector;
 
 /// What every container handle has: it is cloned, compared and sent to other processes by
 /// reference.

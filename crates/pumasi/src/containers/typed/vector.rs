@@ -1,0 +1,565 @@
+//! Values of one type side by side, as many as there are, that processes share. The file is
+//! long because a vector has many methods, each one function here with its documentation.
+
+use core::fmt;
+use core::marker::PhantomData;
+use core::mem::size_of;
+use core::ops::{Bound, RangeBounds};
+use core::time::Duration;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::containers::typed::element::mismatch;
+use crate::containers::typed::locked::{self, Lockable, Locked, locked};
+use crate::containers::typed::plain::{self, Arithmetic, in_one_piece};
+use crate::containers::typed::stored::Stored;
+use crate::containers::typed::{Dynamic, Element, StoredAs};
+use crate::containers::{Export, RawVector, Slice};
+use crate::error::{Error, Result};
+use crate::heap::Heap;
+use crate::heap::cell::Cell;
+use crate::heap::object::ObjectRef;
+use crate::heap::shareable::{self, Native, Shareable};
+use crate::heap::value::Prepared;
+use crate::sync::{Acquired, LockError};
+use crate::sys::Host;
+
+/// A growing array of values of a plain type that processes share: an [`Array`](crate::Array) to
+/// which more can be added.
+///
+/// Every operation is one step: others see all of it or nothing, also when this process is killed
+/// in the middle, whatever the size of an element. Cloning gives another handle of the same vector;
+/// a handle can be sent to other processes and stored in other containers. Python sees numbers as
+/// numbers (`pumasi.Vector`), and lays NumPy arrays over them.
+///
+/// ```
+/// use pumasi::Vector;
+///
+/// #[pumasi::task]
+/// fn measure(readings: Vector<f64>, from: u32) -> pumasi::Result<()> {
+///     (from..from + 100).try_for_each(|n| readings.push(f64::from(n)))
+/// }
+///
+/// #[pumasi::main]
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     let readings = Vector::new()?;
+///     let children = [measure::spawn(readings.clone(), 0)?, measure::spawn(readings.clone(), 100)?];
+///     for child in children {
+///         child.join()??;
+///     }
+///     let mut all = readings.to_vec()?;
+///     all.sort_by(f64::total_cmp);
+///     assert_eq!(all.len(), 200);
+///     assert_eq!(all[199], 199.0);
+///     Ok(())
+/// }
+/// ```
+///
+/// Adding at the end and removing there copies nothing but the elements, until there is no room:
+/// then all of them move. So do insertions and removals in the middle. Nothing moves while somebody
+/// has a view ([`Vector::export`]).
+///
+/// # Errors
+/// Every operation can fail with [`Error::Corrupt`] when the bytes are no value of the type, and
+/// with [`Error::WouldBlock`] where this thread may not wait; those that need memory with
+/// [`Error::OutOfMemory`]; those that move or remove elements with [`Error::Exported`] while
+/// somebody has a view.
+pub struct Vector<T> {
+    raw: RawVector,
+    types: PhantomData<fn() -> T>,
+}
+
+impl<H: Host> RawVector<H> {
+    /// An empty vector of values of `T`, as `Vector<T>` makes one.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn of<T: Shareable>(heap: &Heap<H>) -> Result<Self> {
+        let code = match (T::NATIVE, size_of::<T>()) {
+            (Native::Bool, _) => "?",
+            (Native::Signed, 1) => "b",
+            (Native::Signed, 2) => "h",
+            (Native::Signed, 4) => "i",
+            (Native::Signed, 8) => "q",
+            (Native::Unsigned, 1) => "B",
+            (Native::Unsigned, 2) => "H",
+            (Native::Unsigned, 4) => "I",
+            (Native::Unsigned, 8) => "Q",
+            (Native::Float, 4) => "f",
+            (Native::Float, 8) => "d",
+            _ => "",
+        };
+        let kind = Cell::short_str(code.as_bytes()).filter(|_| !code.is_empty());
+        let mut kind = Prepared::inline(heap, kind.unwrap_or(Cell::NONE));
+        RawVector::create(heap, size_of::<T>(), Self::tag_of::<T>(), &mut kind)
+    }
+
+    /// What [`RawVector::tag`] says of one that holds values of `T`.
+    pub fn tag_of<T: Shareable>() -> u32 {
+        plain::tag::<T>()
+    }
+}
+
+impl<T: Shareable> Vector<T> {
+    /// An empty vector in the default heap.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], and as [`Heap::global`].
+    pub fn new() -> Result<Vector<T>> {
+        Vector::new_in(Heap::global()?)
+    }
+
+    /// The same in a heap of your choice.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub fn new_in(heap: &Heap) -> Result<Vector<T>> {
+        const {
+            assert!(
+                size_of::<T>() > 0,
+                "elements of a Vector have at least one byte"
+            );
+        }
+        Ok(Vector {
+            raw: RawVector::of::<T>(heap)?,
+            types: PhantomData,
+        })
+    }
+
+    /// An empty vector with room for so many elements, in the default heap.
+    ///
+    /// # Errors
+    /// As [`Vector::new`].
+    pub fn with_capacity(capacity: usize) -> Result<Vector<T>> {
+        let vector = Vector::new()?;
+        vector.reserve(capacity)?;
+        Ok(vector)
+    }
+
+    /// A vector of these elements, in the default heap.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let vector = pumasi::Vector::from_slice(&[1u32, 2, 3])?;
+    /// vector.push(4)?;
+    /// assert_eq!(vector.to_vec()?, [1, 2, 3, 4]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Vector::new`].
+    pub fn from_slice(elements: &[T]) -> Result<Vector<T>> {
+        let vector = Vector::new()?;
+        vector.extend_from_slice(elements)?;
+        Ok(vector)
+    }
+
+    /// The vector that an untyped handle leads to.
+    ///
+    /// # Errors
+    /// [`Error::TypeMismatch`] when its elements are of another type.
+    pub fn from_raw(raw: RawVector) -> Result<Vector<T>> {
+        if raw.tag() == RawVector::<crate::sys::Real>::tag_of::<T>()
+            && raw.item_size() == size_of::<T>()
+        {
+            return Ok(Vector {
+                raw,
+                types: PhantomData,
+            });
+        }
+        Err(Error::TypeMismatch {
+            expected: core::any::type_name::<T>(),
+            found: "elements of another type".to_owned(),
+        })
+    }
+
+    // ---- reading ---------------------------------------------------------------------------
+
+    /// How many elements there are.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn len(&self) -> Result<usize> {
+        self.raw.len()
+    }
+
+    /// Whether there is none.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn is_empty(&self) -> Result<bool> {
+        self.raw.is_empty()
+    }
+
+    /// How many elements there is room for before all of them move.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn capacity(&self) -> Result<usize> {
+        self.raw.capacity()
+    }
+
+    /// The element at `index`, `None` past the end.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn get(&self, index: usize) -> Result<Option<T>> {
+        match isize::try_from(index) {
+            Ok(index) => self.at(index),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// The first element.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn first(&self) -> Result<Option<T>> {
+        self.at(0)
+    }
+
+    /// The last element.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn last(&self) -> Result<Option<T>> {
+        self.at(-1)
+    }
+
+    fn at(&self, index: isize) -> Result<Option<T>> {
+        match element(|bytes| self.raw.get(index, bytes)) {
+            Err(Error::IndexOutOfRange { .. }) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// A copy of all elements as they are at one moment.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn to_vec(&self) -> Result<Vec<T>> {
+        self.range(..)
+    }
+
+    /// A copy of the elements in a range as they are at one moment; of one that ends past the end,
+    /// those that there are.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn range(&self, range: impl RangeBounds<usize>) -> Result<Vec<T>> {
+        let place = |n: usize| isize::try_from(n).unwrap_or(isize::MAX);
+        let start = match range.start_bound() {
+            Bound::Included(&n) => place(n),
+            Bound::Excluded(&n) => place(n).saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let stop = match range.end_bound() {
+            Bound::Included(&n) => Some(place(n).saturating_add(1)),
+            Bound::Excluded(&n) => Some(place(n)),
+            Bound::Unbounded => None,
+        };
+        let (bytes, _) = self.raw.read(Slice {
+            start: Some(start),
+            stop,
+            step: 1,
+        })?;
+        bytes.chunks_exact(size_of::<T>()).map(value).collect()
+    }
+
+    // ---- the end ---------------------------------------------------------------------------
+
+    /// Adds an element at the end.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn push(&self, element: T) -> Result<()> {
+        self.raw.push(shareable::to_bytes(&element))
+    }
+
+    /// Adds elements at the end, all in one step.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn extend(&self, elements: impl IntoIterator<Item = T>) -> Result<()> {
+        self.raw.extend(&bytes_of(elements))
+    }
+
+    /// The same with those of a slice.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn extend_from_slice(&self, elements: &[T]) -> Result<()> {
+        self.extend(elements.iter().copied())
+    }
+
+    /// Takes the last element out; `None` when there is none.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn pop(&self) -> Result<Option<T>> {
+        match element(|bytes| self.raw.pop(-1, bytes)) {
+            Err(Error::Empty { .. }) => Ok(None),
+            found => found.map(Some),
+        }
+    }
+
+    /// Removes the elements from `len` on.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn truncate(&self, len: usize) -> Result<()> {
+        self.raw.truncate(len)
+    }
+
+    /// Removes all elements.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn clear(&self) -> Result<()> {
+        self.raw.clear()
+    }
+
+    /// Makes room for `more` elements, so that so many can be added without anything moving, also
+    /// while somebody has a view.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn reserve(&self, more: usize) -> Result<()> {
+        self.raw.reserve(more)
+    }
+
+    /// Gives the room behind the last element back.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn shrink_to_fit(&self) -> Result<()> {
+        self.raw.shrink()
+    }
+
+    // ---- in between ------------------------------------------------------------------------
+
+    /// Overwrites the element at `index`.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`] past the end; see [`Vector`].
+    pub fn set(&self, index: usize, element: T) -> Result<()> {
+        self.raw.set(place(index)?, shareable::to_bytes(&element))
+    }
+
+    /// Overwrites the elements from `index` on, in one step.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`] when there are not so many; see [`Vector`].
+    pub fn copy_in(&self, index: usize, elements: &[T]) -> Result<()> {
+        let end = index.checked_add(elements.len());
+        let end = end.ok_or(Error::IndexOutOfRange { what: "vector" })?;
+        let all = bytes_of(elements.iter().copied());
+        let _alone = locked::lock_quietly(self)?;
+        if end > self.raw.len()? {
+            return Err(Error::IndexOutOfRange { what: "vector" });
+        }
+        self.raw.set_slice(
+            Slice {
+                start: Some(place(index)?),
+                stop: Some(place(end)?),
+                step: 1,
+            },
+            &all,
+        )
+    }
+
+    /// Changes the element at `index` in one step; what `change` returns. Nobody reads or changes
+    /// the vector while `change` runs.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`] past the end; see [`Vector`].
+    pub fn update<R>(&self, index: usize, change: impl FnOnce(&mut T) -> R) -> Result<R> {
+        let _alone = locked::lock_quietly(self)?;
+        let mut element = self
+            .get(index)?
+            .ok_or(Error::IndexOutOfRange { what: "vector" })?;
+        let result = change(&mut element);
+        self.set(index, element)?;
+        Ok(result)
+    }
+
+    /// Adds to the element at `index`, an integer wrapping around at its limits; what it was
+    /// before.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`] past the end; see [`Vector`].
+    pub fn fetch_add(&self, index: usize, n: T) -> Result<T>
+    where
+        T: Arithmetic,
+    {
+        if !in_one_piece(size_of::<T>()) {
+            return self.update(index, |element| {
+                let old = *element;
+                *element = old.plus(n);
+                old
+            });
+        }
+        // Every pattern is a number.
+        let (old, _) = self.raw.step(place(index)?, |bits| {
+            value::<T>(&bits.to_le_bytes()[..size_of::<T>()]).map_or(bits, |old| word(&old.plus(n)))
+        })?;
+        value(&old.to_le_bytes()[..size_of::<T>()])
+    }
+
+    /// Adds an element before the one at `index`, or at the end.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn insert(&self, index: usize, element: T) -> Result<()> {
+        let index = isize::try_from(index).unwrap_or(isize::MAX);
+        self.raw.insert(index, shareable::to_bytes(&element))
+    }
+
+    /// Takes the element at `index` out.
+    ///
+    /// # Errors
+    /// [`Error::IndexOutOfRange`] past the end; see [`Vector`].
+    pub fn remove(&self, index: usize) -> Result<T> {
+        match element(|bytes| self.raw.pop(place(index)?, bytes)) {
+            Err(Error::Empty { .. }) => Err(Error::IndexOutOfRange { what: "vector" }),
+            found => found,
+        }
+    }
+
+    /// Makes a view of the elements that there are now, where they lie: for code that reads and
+    /// writes memory by itself. While it exists nothing moves or removes them.
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn export(&self) -> Result<Export> {
+        self.raw.export()
+    }
+
+    locked!();
+}
+
+fn place(index: usize) -> Result<isize> {
+    isize::try_from(index).map_err(|_| Error::IndexOutOfRange { what: "vector" })
+}
+
+/// The bytes of elements, one behind the other.
+fn bytes_of<T: Shareable>(elements: impl IntoIterator<Item = T>) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for element in elements {
+        bytes.extend_from_slice(shareable::to_bytes(&element));
+    }
+    bytes
+}
+
+/// The element that `read` fills the bytes of.
+fn element<T: Shareable>(read: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<T> {
+    let size = size_of::<T>();
+    if size <= 16 {
+        let mut bytes = [0; 16];
+        read(&mut bytes[..size])?;
+        return value(&bytes[..size]);
+    }
+    let mut bytes = vec![0; size];
+    read(&mut bytes)?;
+    value(&bytes)
+}
+
+fn value<T: Shareable>(bytes: &[u8]) -> Result<T> {
+    shareable::from_bytes(bytes)
+        .ok_or_else(|| Error::corrupt(0, "bytes that are no value of their type"))
+}
+
+/// An element of at most 8 bytes as a word.
+fn word<T: Shareable>(element: &T) -> u64 {
+    let bytes = shareable::to_bytes(element);
+    let mut whole = [0; 8];
+    whole[..bytes.len()].copy_from_slice(bytes);
+    u64::from_le_bytes(whole)
+}
+
+impl<T> Vector<T> {
+    /// The untyped face, for what this one leaves out.
+    pub fn raw(&self) -> &RawVector {
+        &self.raw
+    }
+}
+
+impl<T> Clone for Vector<T> {
+    fn clone(&self) -> Self {
+        Vector {
+            raw: self.raw.clone(),
+            types: PhantomData,
+        }
+    }
+}
+
+/// Two handles are equal when they lead to the same vector; compare copies for contents.
+impl<T> PartialEq for Vector<T> {
+    fn eq(&self, other: &Self) -> bool {
+        self.raw.object() == other.raw.object()
+    }
+}
+
+impl<T> Eq for Vector<T> {}
+
+impl<T> fmt::Debug for Vector<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.raw.object().fmt(f)
+    }
+}
+
+/// By reference, on the way to another process; elsewhere it is refused.
+impl<T> Serialize for Vector<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.raw.object().serialize(serializer)
+    }
+}
+
+impl<'de, T: Shareable> Deserialize<'de> for Vector<T> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let object = ObjectRef::deserialize(from)?;
+        let raw = RawVector::from_object(object).map_err(serde::de::Error::custom)?;
+        Vector::from_raw(raw).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Nested by reference.
+impl<T: Shareable> Element for Vector<T> {
+    fn lend<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+        f(Stored::Object(self.raw.object()))
+    }
+
+    fn made_of(stored: Stored<'_>) -> Result<Self> {
+        match stored {
+            Stored::Object(object) => Vector::from_raw(RawVector::from_object(object.clone())?),
+            other => Err(mismatch::<Self>(other)),
+        }
+    }
+}
+
+impl<T: Shareable> StoredAs<Dynamic> for Vector<T> {
+    fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+        self.lend(f)
+    }
+}
+
+impl<T: Shareable> StoredAs<Dynamic> for &Vector<T> {
+    fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+        (*self).lend(f)
+    }
+}
+
+impl<T> Lockable for Vector<T> {
+    fn enter(&self, timeout: Option<Duration>) -> Result<Acquired> {
+        self.raw.lock(timeout)
+    }
+
+    fn leave(&self) -> Result<()> {
+        self.raw.unlock()
+    }
+
+    fn lock_object(&self) -> &ObjectRef {
+        self.raw.object()
+    }
+}
