@@ -1,5 +1,6 @@
-"""Dict.wait: until a key or a value of it is there, whoever brings it, whatever dies meanwhile."""
+"""Dict.wait and Value.wait: until a key or a value is there, whoever brings it, whatever dies."""
 
+import ctypes
 import os
 import signal
 import threading
@@ -165,3 +166,87 @@ def test_a_signal_ends_it() -> None:
         signal.signal(signal.SIGALRM, before)
     shared["fine"] = 1
     assert shared.wait("fine")
+
+
+# ---- Value.wait ---------------------------------------------------------------------------------
+
+
+def test_a_value_is_looked_at_first() -> None:
+    value = pumasi.Value("i", 3)
+    assert value.wait(lambda n: n == 3)
+    assert not value.wait(lambda n: n > 3, timeout=0)
+    assert not value.wait(timeout=-1)
+    assert not value.wait(None, 0.02)
+    with pytest.raises(ZeroDivisionError):
+        value.wait(lambda n: n / 0)
+    with pytest.raises(ValueError, match="not a number"):
+        value.wait(timeout=float("nan"))
+    private = pumasi.sharedctypes.synchronized(ctypes.c_int(1))
+    with pytest.raises(TypeError, match=r"not in shared memory.*Value\(\)"):
+        private.wait(timeout=0)
+
+
+def test_every_access_that_writes_ends_the_wait_for_a_value() -> None:
+    letter = pumasi.Value("c", b"a")
+    for value, new, write in (
+        (pumasi.Value("i"), 1, lambda v: setattr(v, "value", 1)),
+        (pumasi.Value("d"), 2.5, lambda v: v.add(2.5)),
+        (pumasi.Value("q"), 7, lambda v: v.max(7)),
+        (pumasi.Value("i"), 4, lambda v: v.compare_exchange(0, 4)),
+        (pumasi.Value("i", lock=pumasi.Lock()), 5, lambda v: setattr(v, "value", 5)),
+        (pumasi.Value("i", lock=threading.Lock()), 6, lambda v: setattr(v, "value", 6)),
+        # Past the lock: found by looking again.
+        (pumasi.Value("i"), 8, lambda v: setattr(v.get_obj(), "value", 8)),
+        (letter, b"b", lambda v: setattr(v, "value", b"b")),
+    ):
+        writer = threading.Timer(0.01, write, [value])
+        writer.start()
+        assert value.wait(timeout=60)
+        assert value.value == new
+        writer.join()
+
+
+def answer_value(question: Any, answer: Any, n: int) -> None:
+    for i in range(n):
+        assert question.wait(lambda q, i=i: q > i, 60)
+        answer.add(1)
+
+
+def test_processes_answer_each_other_by_values(ctx: Any) -> None:
+    question, answer = ctx.Value("i"), ctx.Value("q")
+    child = ctx.Process(target=answer_value, args=(question, answer, 200))
+    child.start()
+    for i in range(200):
+        question.value = i + 1
+        assert answer.wait(lambda a, i=i: a > i, 60)
+    child.join(60)
+    assert child.exitcode == 0
+
+
+def wait_for_ever(value: Any) -> None:
+    value.wait(lambda n: n < 0)
+
+
+def count_for_ever(value: Any) -> None:
+    while True:
+        value.add(1)
+
+
+@pytest.mark.parametrize("target", [wait_for_ever, count_for_ever])
+def test_a_kill_leaves_a_value_whole(target: Any) -> None:
+    value = pumasi.Value("q", 0)
+    context = pumasi.get_context("fork")
+    for _ in range(5):
+        child = context.Process(target=target, args=(value,))
+        child.start()
+        if target is count_for_ever:
+            assert value.wait(timeout=60)
+        else:
+            time.sleep(0.01)
+        os.kill(child.pid, signal.SIGKILL)
+        child.join()
+        before = value.value
+        writer = threading.Timer(0.01, value.add, [1])
+        writer.start()
+        assert value.wait(lambda n, before=before: n > before, 60)
+        writer.join()

@@ -7,6 +7,8 @@
 use core::ffi::{CStr, c_int};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
+use core::time::Duration;
+use std::time::Instant;
 
 use pumasi::heap::Access;
 use pumasi::heap::object::ObjectRef;
@@ -212,12 +214,25 @@ impl Typed {
         block.into_iter().chain(self.guard.object())
     }
 
-    /// The observer's first point of an access.
+    /// The observer's first point of an access; not of the looks of a wait, which tells of itself.
     #[inline(always)]
     fn access(&self, op: Op) -> Option<Access<'_>> {
+        if op == Op::Wait {
+            return None;
+        }
         self.block
             .as_ref()
             .map(|block| block.get().object().access(op))
+    }
+
+    /// Wakes who waits for the value to change, after a writing access under the lock.
+    #[inline(always)]
+    fn told_waiters(&self, op: Op) {
+        if !matches!(op, Op::Get | Op::Snapshot | Op::Wait)
+            && let Some(block) = &self.block
+        {
+            block.get().object().written();
+        }
     }
 
     /// Runs `f`, which touches memory and nothing else, with every other holder kept out.
@@ -233,6 +248,7 @@ impl Typed {
             Err(_) => (wait::sleep_in(py, || raw.hold())?, true),
         };
         let result = f();
+        self.told_waiters(op);
         if let Some(access) = &mut access {
             access.inside(waited || hold.contended());
         }
@@ -248,6 +264,7 @@ impl Typed {
         let mut access = self.access(op);
         let result = self.guard.hold(py, || {
             let result = f()?;
+            self.told_waiters(op);
             if let Some(access) = &mut access {
                 access.inside(false);
             }
@@ -257,6 +274,18 @@ impl Typed {
             access.done();
         }
         Ok(result)
+    }
+
+    /// The value of a simple object, read for the sake of `op`.
+    #[inline(always)]
+    fn value<'py>(&self, py: Python<'py>, op: Op) -> PyResult<Bound<'py, PyAny>> {
+        match &self.numbers {
+            Some(numbers) => {
+                let bits = self.exclude(py, op, || numbers.read(0))?;
+                numbers.number.to_python(py, bits)
+            }
+            None => self.hold(py, op, || self.object.bind(py).getattr("value")),
+        }
     }
 
     fn numbers(&self) -> PyResult<&Numbers> {
@@ -450,14 +479,7 @@ typed!(TypedValue {
     #[getter]
     #[inline]
     fn value<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let base = &self.typed;
-        match &base.numbers {
-            Some(numbers) => {
-                let bits = base.exclude(py, Op::Get, || numbers.read(0))?;
-                numbers.number.to_python(py, bits)
-            }
-            None => base.hold(py, Op::Get, || base.object.bind(py).getattr("value")),
-        }
+        self.typed.value(py, Op::Get)
     }
 
     #[setter]
@@ -470,6 +492,62 @@ typed!(TypedValue {
             return base.exclude(py, Op::Set, || numbers.write(0, bits));
         }
         base.hold(py, Op::Set, || base.object.bind(py).setattr("value", value))
+    }
+
+    /// Wait until `predicate(value)` is true, without it until the value is another one than now.
+    ///
+    /// The value is looked at first, and then after each access that writes, of any process.
+    /// Return False when `timeout` seconds are over (None: never; zero or less: look once). What
+    /// is written to the ctypes object itself, or through a view, is seen within 50 ms. Not to be
+    /// called with the value's lock held.
+    ///
+    /// >>> import pumasi, threading
+    /// >>> v = pumasi.Value("i", 0)
+    /// >>> v.wait(lambda n: n > 0, timeout=0)
+    /// False
+    /// >>> threading.Timer(0.01, v.add, [1]).start()
+    /// >>> v.wait(lambda n: n > 0)
+    /// True
+    #[pyo3(signature = (predicate=None, timeout=None))]
+    fn wait(
+        &self,
+        py: Python<'_>,
+        predicate: Option<&Bound<'_, PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<bool> {
+        let base = &self.typed;
+        let Some(block) = &base.block else {
+            return Err(PyTypeError::new_err(
+                "the ctypes object is not in shared memory, so that nobody else can change it; \
+                 make it with Value()",
+            ));
+        };
+        let object = block.get().object();
+        let timeout = wait::timeout(timeout)?;
+        let started = Instant::now();
+        let mut access = object.access(Op::Wait);
+        let (mut first, mut contended) = (None::<Bound<'_, PyAny>>, false);
+        let done = loop {
+            let expected = object.expect_write();
+            let value = base.value(py, Op::Wait)?;
+            let done = match (predicate, &first) {
+                (Some(predicate), _) => predicate.call1((value,))?.is_truthy()?,
+                (None, Some(first)) => value.ne(first)?,
+                (None, None) => {
+                    first = Some(value);
+                    false
+                }
+            };
+            let left = timeout.map_or(Duration::MAX, |t| t.saturating_sub(started.elapsed()));
+            if done || left.is_zero() {
+                break done;
+            }
+            contended = true;
+            wait::run(py, || object.sleep_until_written(expected, left))?;
+        };
+        access.inside(contended);
+        access.done();
+        Ok(done)
     }
 
     /// Add `n` in one atomic step and return the new value.

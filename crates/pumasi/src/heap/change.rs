@@ -110,8 +110,50 @@ impl<H: Host> ObjectRef<H> {
     }
 }
 
+/// The same for what a user's lock guards, the bytes of a Value (CHANGE-2).
+impl<H: Host> ObjectRef<H> {
+    /// Says that this thread will sleep until somebody has written. Before it takes the guard to
+    /// look, or while it has it.
+    #[doc(hidden)]
+    pub fn expect_write(&self) -> Expected {
+        let host = self.heap().host();
+        host.or64(self.offset() + O_META, WAITED);
+        let at = self.offset() + O_CHANGE;
+        Expected(host.load32(at, core::sync::atomic::Ordering::Acquire))
+    }
+
+    /// Wakes who sleeps, after something was written. While the guard is held.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn written(&self) {
+        if self.heap().get(self.offset() + O_META) & WAITED != 0 {
+            self.heap().call_who_waits(self.offset());
+        }
+    }
+
+    /// Sleeps until somebody has written since, at most `slice` and at most 50 ms: what is
+    /// written past the guard, or by one who dies before it calls, is to be looked for again.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`](crate::Error::WouldBlock) where this thread may not wait, and what its
+    /// check says.
+    #[doc(hidden)]
+    pub fn sleep_until_written(&self, expected: Expected, slice: Duration) -> Result<()> {
+        if self.is_called(expected) {
+            return Ok(());
+        }
+        if !lock::waiting_allowed() {
+            return Err(crate::Error::WouldBlock);
+        }
+        let at = self.offset() + O_CHANGE;
+        let host = self.heap().host();
+        host.futex_wait(at, expected.0, slice.min(LAST_SLICE));
+        lock::check()
+    }
+}
+
 impl<H: Host> Heap<H> {
-    /// Wakes who sleeps until the object changes: its version was raised, its lock is held.
+    /// Wakes who sleeps until the object changes: that is under way, and its lock is held.
     #[cold]
     #[inline(never)]
     pub(crate) fn call_who_waits(&self, object: u64) {

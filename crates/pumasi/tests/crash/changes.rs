@@ -1,7 +1,9 @@
 //! Who waits for a change, and the deaths of those who change and of those who wait.
 
 use super::*;
+use pumasi::containers::Value;
 use pumasi::sys::Host;
+use std::time::Duration;
 
 /// Whatever store a writer dies at: if the change is there, whoever sleeps has been called.
 #[test]
@@ -90,4 +92,43 @@ fn a_wait_ends_with_its_time() {
             .wait_for_change(seen, Some(std::time::Duration::ZERO))
             .unwrap()
     );
+}
+
+/// The same of a Value, which its own lock guards: whoever waits looks for what a dead writer did
+/// not call for, and the next writer calls.
+#[test]
+fn who_waits_for_a_value_finds_what_a_dead_writer_wrote() {
+    let (mut silent, mut called) = (0, 0);
+    for k in 0.. {
+        let survivor = heap();
+        survivor.join().unwrap();
+        let value = Value::new_in(&survivor, 1i64).unwrap();
+        let (buffer, lock) = value.objects();
+        let expected = buffer.expect_write();
+        assert_eq!(value.get().unwrap(), 1);
+        let victim = sibling(&survivor, 2);
+        let there = |o: &ObjectRef<Sim>| ObjectRef::from_token(&victim, o.token()).unwrap();
+        let theirs = Value::<i64, Sim>::from_objects(there(buffer), there(lock)).unwrap();
+        victim.host().crash_at(k);
+        let done = catch_unwind(AssertUnwindSafe(|| theirs.set(2).unwrap()));
+        victim.host().no_crash();
+        // A sleep ends after a slice at the latest, and then the wait looks.
+        let slice = Duration::from_millis(50);
+        buffer.sleep_until_written(expected, slice).unwrap();
+        let changed = value.get().unwrap() == 2;
+        assert!(changed || !buffer.is_called(expected), "called for nothing");
+        silent += u64::from(changed && !buffer.is_called(expected));
+        called += u64::from(buffer.is_called(expected));
+        assert_eq!(value.wait(Some(slice), |n| n == 2).unwrap(), changed);
+        let expected = buffer.expect_write();
+        value.fetch_add(5).unwrap();
+        assert!(buffer.is_called(expected));
+        support::sound(&survivor);
+        if done.is_ok() {
+            break;
+        }
+        drop(done);
+        core::mem::forget(theirs);
+    }
+    assert!(silent >= 1 && called >= 1, "{silent} {called}");
 }

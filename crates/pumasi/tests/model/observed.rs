@@ -84,6 +84,11 @@ fn values_and_arrays() {
     assert_told!(one, buffer,
         "get": 1, "set": 1, "add": 1, "splice": 3, "snapshot": 1, "contended": 0);
 
+    let number = Value::new_in(&one, 5i64).unwrap();
+    assert!(number.wait(None, |n| n == 5).unwrap());
+    assert!(!number.wait(SHORT, |n| n == 6).unwrap());
+    assert_told!(one, number.objects().0, "wait": 2, "contended": 1);
+
     one.count_operations(false);
     value.set(9).unwrap();
     assert_eq!(told(&other, value.objects().0).get("set"), Some(&1));

@@ -79,6 +79,12 @@ pub(crate) fn write<T: Shareable, H: Host>(
     Ok(())
 }
 
+/// Whether an operation on a value or array may write.
+#[inline(always)]
+const fn writes(op: Op) -> bool {
+    !matches!(op, Op::Get | Op::Snapshot)
+}
+
 /// One step on a value or array under its lock, of which the observer is told.
 #[inline(always)]
 pub(crate) fn step<R, H: Host>(
@@ -90,6 +96,9 @@ pub(crate) fn step<R, H: Host>(
     let mut access = buffer.object().access(op);
     let held = lock.hold()?;
     let result = f()?;
+    if writes(op) {
+        buffer.object().written();
+    }
     access.inside(held.contended());
     drop(held);
     access.done();
@@ -106,6 +115,9 @@ pub(crate) fn long_step<R, H: Host>(
     let mut access = buffer.object().access(op);
     let (alone, contended) = locked::alone(lock)?;
     let result = f()?;
+    if writes(op) {
+        buffer.object().written();
+    }
     access.inside(contended);
     drop(alone);
     access.done();

@@ -206,6 +206,52 @@ impl<T: Shareable, H: Host> Value<T, H> {
         })
     }
 
+    /// Waits until `until` is true of the value, which is looked at first, and then after each
+    /// operation that writes; at most `timeout` (`None`: for ever). Whether it was true. What is
+    /// written to the bytes themselves, by ctypes or NumPy, is seen within 50 ms.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let steps = pumasi::Value::new(0u64)?;
+    /// let others = steps.clone();
+    /// let other = std::thread::spawn(move || (0..3).try_for_each(|_| others.fetch_add(1).map(drop)));
+    /// assert!(steps.wait(None, |n| n == 3)?);
+    /// assert!(!steps.wait(Some(std::time::Duration::ZERO), |n| n > 3)?);
+    /// # other.join().unwrap()
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Value`].
+    pub fn wait(
+        &self,
+        timeout: Option<Duration>,
+        mut until: impl FnMut(T) -> bool,
+    ) -> Result<bool> {
+        let object = self.buffer.object();
+        let host = object.heap().host();
+        let (started, told) = (host.now(), object.before(Op::Wait));
+        let mut contended = false;
+        let done = loop {
+            let expected = object.expect_write();
+            let held = self.lock.hold()?;
+            let value = self.read()?;
+            drop(held);
+            if until(value) {
+                break true;
+            }
+            contended = true;
+            let waited = host.now().saturating_sub(started);
+            let left = timeout.map_or(Duration::MAX, |t| t.saturating_sub(waited));
+            if left.is_zero() {
+                break false;
+            }
+            object.sleep_until_written(expected, left)?;
+        };
+        object.after(told, contended);
+        Ok(done)
+    }
+
     /// Sets the value to `new` if it is `current`; what it was. It was set if the two are equal.
     ///
     /// # Errors
