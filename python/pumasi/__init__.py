@@ -26,7 +26,6 @@ from collections.abc import MutableSequence as _MutableSequence  # noqa: E402
 from collections.abc import MutableSet as _MutableSet  # noqa: E402
 from multiprocessing import process as process  # noqa: E402
 from multiprocessing import reduction as reduction  # noqa: E402
-from typing import Any as _Any  # noqa: E402
 
 from . import _core, _lifecycle  # noqa: E402
 from . import context as context  # noqa: E402
@@ -175,7 +174,7 @@ set_forkserver_preload = _default.set_forkserver_preload
 set_start_method = _default.set_start_method
 
 
-def share(array: _Any, *, readonly: bool = False) -> _Any:
+def share(array: "_Any", *, readonly: bool = False) -> "_Any":
     """Copy a NumPy array into shared memory, and return an array over it that travels by reference.
 
     Wherever the array goes, to a Process, through a Queue, into and out of a Pool, into a List or
@@ -231,9 +230,12 @@ _SUBMODULES = frozenset(
     )
 )
 
-# Known to type checkers by its name; they see the submodules, and no other name.
+# Known to type checkers by its name, for `typing` is a part of what importing us costs; they see
+# the submodules, and no other name.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any as _Any
+
     from . import connection as connection
     from . import dummy as dummy
     from . import exceptions as exceptions

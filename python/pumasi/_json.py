@@ -1,10 +1,16 @@
 """Shared containers for the `json` module."""
 
+from __future__ import annotations
+
 from array import array
 from collections import deque
-from typing import Any
 
 from ._core import Deque, DictBase, ListBase, Namespace, Set, Vector
+
+# As in `_registry`.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def json_default(value: object) -> Any:

@@ -1,13 +1,19 @@
 """What users said of their own classes as keys; apart from `_keys`, which loads much at import."""
 
+from __future__ import annotations
+
 import builtins
-from collections.abc import Callable
-from typing import Any, TypeVar
+
+# Known to type checkers by its name; the module `typing` is a part of what importing us costs.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any, TypeVar
+
+    _T = TypeVar("_T")
 
 #: What `register_key` was told: the form of the keys of a type.
 REGISTERED: dict[type, Callable[[Any], Any]] = {}
-
-_T = TypeVar("_T")
 
 
 def register_key(type: type[_T], form: Callable[[_T], object], /) -> None:

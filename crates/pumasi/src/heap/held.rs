@@ -22,7 +22,7 @@ use crate::heap::lock::{self, Rule, Taken};
 use crate::heap::log::{Action, Doomed};
 use crate::heap::node::Form;
 use crate::heap::object::ObjectRef;
-use crate::heap::observe::Pending;
+use crate::heap::observe::{Pending, Told};
 use crate::heap::participant::Death;
 use crate::heap::{Heap, Local};
 use crate::observer::Op;
@@ -45,7 +45,7 @@ struct Later {
     doomed: Doomed,
     /// The slot of a dead holder, or 0.
     estate: u64,
-    told: Option<Pending>,
+    told: Told,
 }
 
 impl<'a, H: Host> Held<'a, H> {

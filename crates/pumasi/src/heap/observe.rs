@@ -24,6 +24,10 @@ const LISTEN: u64 = 2;
 
 const COUNTERS: u64 = Op::ALL.len() as u64 + 1;
 
+/// What an operation that may be observed has at hand: a null pointer, while nobody listens. What
+/// is larger than a register costs each of them its way through memory.
+pub(crate) type Told = Option<Box<Pending>>;
+
 /// An observed operation under way.
 pub(crate) struct Pending {
     event: Event,
@@ -34,7 +38,7 @@ impl Pending {
     /// The first point of an operation, outside every lock.
     #[cold]
     #[inline(never)]
-    pub(crate) fn before<H: Host>(heap: &Heap<H>, object: u64, op: Op) -> Option<Pending> {
+    pub(crate) fn before<H: Host>(heap: &Heap<H>, object: u64, op: Op) -> Told {
         let local = heap.local().ok()?;
         let event = Event::new(op, object, local.slot, heap.host().thread());
         let bits = heap.host().load64(SB_OBSERVED, Ordering::Acquire);
@@ -43,7 +47,7 @@ impl Pending {
         {
             listener.before(&event);
         }
-        Some(Pending { event, bits })
+        Some(Box::new(Pending { event, bits }))
     }
 
     /// Notes that the operation had to wait.
@@ -79,7 +83,7 @@ impl Pending {
 /// take: a value or array behind its own lock.
 pub struct Access<'a, H: Host = Real> {
     object: &'a ObjectRef<H>,
-    told: Option<Pending>,
+    told: Told,
 }
 
 impl<H: Host> Access<'_, H> {
@@ -87,17 +91,8 @@ impl<H: Host> Access<'_, H> {
     #[inline(always)]
     pub fn inside(&mut self, contended: bool) {
         if let Some(told) = &mut self.told {
-            if contended {
-                told.contended();
-            }
-            told.ticket(self.object.heap(), self.object.offset());
+            self.object.inside(told, contended);
         }
-    }
-
-    #[inline(always)]
-    fn end(mut self, contended: bool) {
-        self.inside(contended);
-        self.done();
     }
 
     /// When that has been given up.
@@ -112,7 +107,7 @@ impl<H: Host> Access<'_, H> {
 impl<H: Host> ObjectRef<H> {
     /// The observer's first point of an operation; nothing while nobody listens (OBS-1).
     #[inline(always)]
-    pub(crate) fn before(&self, op: Op) -> Option<Pending> {
+    pub(crate) fn before(&self, op: Op) -> Told {
         let heap = self.heap();
         if heap.host().load64(SB_OBSERVED, Ordering::Relaxed) == 0 {
             return None;
@@ -122,12 +117,20 @@ impl<H: Host> ObjectRef<H> {
 
     /// The other two of an operation that holds nothing by then.
     #[inline(always)]
-    pub(crate) fn after(&self, told: Option<Pending>, contended: bool) {
-        self.access_of(told).end(contended);
+    pub(crate) fn after(&self, told: Told, contended: bool) {
+        if let Some(mut told) = told {
+            self.inside(&mut told, contended);
+            told.after(self.heap());
+        }
     }
 
-    fn access_of(&self, told: Option<Pending>) -> Access<'_, H> {
-        Access { object: self, told }
+    #[cold]
+    #[inline(never)]
+    fn inside(&self, told: &mut Pending, contended: bool) {
+        if contended {
+            told.contended();
+        }
+        told.ticket(self.heap(), self.offset());
     }
 
     /// All of them, of an operation that takes no lock.
@@ -141,7 +144,7 @@ impl<H: Host> ObjectRef<H> {
     #[inline(always)]
     pub fn access(&self, op: Op) -> Access<'_, H> {
         let told = self.before(op);
-        self.access_of(told)
+        Access { object: self, told }
     }
 }
 
