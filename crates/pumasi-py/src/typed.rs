@@ -13,6 +13,7 @@ use std::time::Instant;
 use pumasi::heap::Access;
 use pumasi::heap::object::ObjectRef;
 use pumasi::observer::Op;
+use pumasi::sync::RawRLock;
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -191,8 +192,8 @@ impl Numbers {
 /// A ctypes object and the lock which accesses to it take.
 pub struct Typed {
     object: Py<PyAny>,
-    /// Where it lies; None of an object that is not in the heap.
-    block: Option<Py<Block>>,
+    /// The memory in which it lies; None of an object that is not in the heap.
+    memory: Option<ObjectRef>,
     guard: Guard,
     numbers: Option<Numbers>,
 }
@@ -200,9 +201,10 @@ pub struct Typed {
 impl Typed {
     fn new(obj: &Bound<'_, PyAny>, lock: &Bound<'_, PyAny>, numbers: Option<Numbers>) -> Typed {
         let block = obj.getattr("_wrapper").ok();
+        let block = block.as_ref().and_then(|block| block.cast::<Block>().ok());
         Typed {
             object: obj.clone().unbind(),
-            block: block.and_then(|block| Some(block.cast::<Block>().ok()?.clone().unbind())),
+            memory: block.map(|block| block.get().object().clone()),
             guard: Guard::of(lock),
             numbers,
         }
@@ -210,8 +212,7 @@ impl Typed {
 
     /// The shared objects it is made of, of those of ours: its memory and its lock.
     pub fn objects(&self) -> impl Iterator<Item = &ObjectRef> {
-        let block = self.block.as_ref().map(|block| block.get().object());
-        block.into_iter().chain(self.guard.object())
+        self.memory.iter().chain(self.guard.object())
     }
 
     /// The observer's first point of an access; not of the looks of a wait, which tells of itself.
@@ -220,18 +221,16 @@ impl Typed {
         if op == Op::Wait {
             return None;
         }
-        self.block
-            .as_ref()
-            .map(|block| block.get().object().access(op))
+        self.memory.as_ref().map(|memory| memory.access(op))
     }
 
     /// Wakes who waits for the value to change, after a writing access under the lock.
     #[inline(always)]
     fn told_waiters(&self, op: Op) {
         if !matches!(op, Op::Get | Op::Snapshot | Op::Wait)
-            && let Some(block) = &self.block
+            && let Some(memory) = &self.memory
         {
-            block.get().object().written();
+            memory.written();
         }
     }
 
@@ -241,8 +240,30 @@ impl Typed {
         let Guard::RLock(lock) = &self.guard else {
             return self.hold(py, op, || Ok(f()));
         };
-        let mut access = self.access(op);
         let raw = lock.get().raw();
+        if raw.object().is_observed() {
+            return self.exclude_told(py, raw, op, f);
+        }
+        let _hold = match raw.hold() {
+            Ok(hold) => hold,
+            Err(_) => wait::sleep_in(py, || raw.hold())?,
+        };
+        let result = f();
+        self.told_waiters(op);
+        Ok(result)
+    }
+
+    /// The same with the observer told.
+    #[cold]
+    #[inline(never)]
+    fn exclude_told<R>(
+        &self,
+        py: Python<'_>,
+        raw: &RawRLock,
+        op: Op,
+        f: impl FnOnce() -> R,
+    ) -> PyResult<R> {
+        let mut access = self.access(op);
         let (hold, waited) = match raw.hold() {
             Ok(hold) => (hold, false),
             Err(_) => (wait::sleep_in(py, || raw.hold())?, true),
@@ -516,13 +537,12 @@ typed!(TypedValue {
         timeout: Option<f64>,
     ) -> PyResult<bool> {
         let base = &self.typed;
-        let Some(block) = &base.block else {
+        let Some(object) = &base.memory else {
             return Err(PyTypeError::new_err(
                 "the ctypes object is not in shared memory, so that nobody else can change it; \
                  make it with Value()",
             ));
         };
-        let object = block.get().object();
         let timeout = wait::timeout(timeout)?;
         let started = Instant::now();
         let mut access = object.access(Op::Wait);

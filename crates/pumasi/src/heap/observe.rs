@@ -140,6 +140,13 @@ impl<H: Host> ObjectRef<H> {
         self.after(told, contended);
     }
 
+    /// Whether somebody listens.
+    #[doc(hidden)]
+    #[inline(always)]
+    pub fn is_observed(&self) -> bool {
+        self.heap().host().load64(SB_OBSERVED, Ordering::Relaxed) != 0
+    }
+
     /// Begins an operation on an object that something else guards. What is not ended is not told.
     #[inline(always)]
     pub fn access(&self, op: Op) -> Access<'_, H> {
