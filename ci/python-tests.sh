@@ -1,12 +1,46 @@
 #!/usr/bin/env bash
 # The Python tests: in .venv, and then on every other supported CPython that this machine has.
 # Arguments go to pytest. PUMASI_PYTHONS="3.10 3.13" runs only these versions.
+#
+# Two versions are tested at a time, for most of the tests wait for something; what each of them says
+# comes when it is done. The environment for the next one is made meanwhile.
 source "$(dirname "$0")/lib.sh"
 
 ci/venv.sh
 choose_versions
 
-passed=() failed=() missing=()
+logs=target/ci
+mkdir -p "$logs"
+passed=() failed=() missing=() running=()
+
+# Becomes the watchdog of the tests itself: a signal to it ends them too.
+test_on() {
+    local python=$1/bin/python
+    shift
+    say "pytest on $("$python" -V)"
+    exec timeout --kill-after=30 1500 "$python" -m pytest "$@"
+}
+
+# Waits for the version whose tests were started first.
+finish() {
+    local version=${running[0]%% *} pid=${running[0]##* }
+    running=("${running[@]:1}")
+    local status=0
+    wait "$pid" || status=$?
+    cat "$logs/pytest-$version.log"
+    if ((status == 0)); then
+        passed+=("$version")
+        return
+    fi
+    failed+=("$version")
+    if ((status == 124 || status == 137)); then
+        echo "pytest on $version: stopped, for it would not end"
+    fi
+}
+
+# Whatever ends this ends its tests as well.
+trap 'for each in "${running[@]}"; do kill "${each##* }" 2>/dev/null || true; done' EXIT
+
 for version in "${versions[@]}"; do
     status=0
     python_environment "$version" || status=$?
@@ -17,12 +51,14 @@ for version in "${versions[@]}"; do
         failed+=("$version")
         continue
     fi
-    say "pytest on $("$environment/bin/python" -V)"
-    if watchdog 1200 "$environment/bin/python" -m pytest "$@"; then
-        passed+=("$version")
-    else
-        failed+=("$version")
+    if ((${#running[@]} == 2)); then
+        finish
     fi
+    test_on "$environment" "$@" >"$logs/pytest-$version.log" 2>&1 &
+    running+=("$version $!")
+done
+while ((${#running[@]})); do
+    finish
 done
 
 say "CPython: passed on ${passed[*]:-none}; failed on ${failed[*]:-none}"
