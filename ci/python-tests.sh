@@ -39,7 +39,13 @@ finish() {
 }
 
 # Whatever ends this ends its tests as well.
-trap 'for each in "${running[@]}"; do kill "${each##* }" 2>/dev/null || true; done' EXIT
+end_all() {
+    local each
+    for each in "${running[@]}"; do
+        kill "${each##* }" 2>/dev/null || true
+    done
+}
+trap end_all EXIT
 
 for version in "${versions[@]}"; do
     status=0
