@@ -607,6 +607,7 @@ def test_who_works_the_queues_gets_the_standard_pool(fork):
         tasks = pool._guarded_task_generation(result._job, mp.pool.starmapstar, chunks)
         pool._taskqueue.put((tasks, result._set_length))
         assert [item for chunk in result for item in chunk] == [2, 12]
+        assert result._cache is pool._cache
         assert pool.map(square, [1, 2]) == [1, 4]
 
 

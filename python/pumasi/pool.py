@@ -246,6 +246,10 @@ class Pool(_standard.Pool):
             self._maxtasksperchild,
             self._ctx,
         )
+        # They take themselves out of the cache when they are done; where they are not in it, that
+        # ends the thread which hands the tasks out.
+        for result in known.values():
+            result._cache = self._cache
         self._cache.update(known)
 
     def _repopulate_pool(self) -> None:
