@@ -3,8 +3,8 @@
 //! The child inherits the handles, whole, and a slot of its own; nothing that another thread of
 //! the parent was in the middle of stops it. Each child is waited for with a deadline.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pumasi::Heap;
@@ -12,6 +12,12 @@ use pumasi::containers::RawList;
 use pumasi::heap::cell::Cell;
 use pumasi::heap::value::Prepared;
 use pumasi::sync::{OnDeath, RawLock};
+
+/// One test at a time: a child of any of them takes part in the heaps of all.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Forks; the child runs `f` and exits with its result.
 fn fork(f: impl FnOnce() -> i32) -> libc::pid_t {
@@ -56,6 +62,7 @@ fn push(heap: &Heap, list: &RawList, i: i64) -> bool {
 
 #[test]
 fn children_of_a_busy_program_share_its_objects() {
+    let _alone = alone();
     let heap = Heap::builder().limit(256 << 20).create().unwrap();
     let list = RawList::create(&heap).unwrap();
     let stop = Arc::new(AtomicBool::new(false));
@@ -96,6 +103,7 @@ fn children_of_a_busy_program_share_its_objects() {
 
 #[test]
 fn what_only_a_child_holds_lives_until_the_child_ends() {
+    let _alone = alone();
     let heap = Heap::builder().limit(64 << 20).create().unwrap();
     let list = RawList::create(&heap).unwrap();
     let (off, _) = list.object().token();
@@ -113,4 +121,18 @@ fn what_only_a_child_holds_lives_until_the_child_ends() {
     assert_eq!(wait(child), 0);
     heap.recover();
     assert!(!heap.is_live(off));
+}
+
+/// A slot outlives its process until somebody settles what that left; the children of a fork take
+/// theirs over from the parent and settle nothing.
+#[test]
+fn more_children_than_slots_one_after_the_other_find_one() {
+    let _alone = alone();
+    let heap = Heap::builder().limit(64 << 20).create().unwrap();
+    let list = RawList::create(&heap).unwrap();
+    for i in 0..1_100 {
+        let child = fork(|| i32::from(!push(&heap, &list, i)));
+        assert_eq!(wait(child), 0, "child {i} found no slot");
+    }
+    assert_eq!(list.len().unwrap(), 1_100);
 }

@@ -9,7 +9,7 @@
 //! nowhere and a process without another one makes a heap of its own. The memory itself lives as
 //! long as any process maps it: the end of its creator changes nothing for those attached.
 
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -222,9 +222,15 @@ thread_local! {
 
 struct Forks;
 
+/// Where the participants are that are settled before the next fork.
+static SETTLED: AtomicU64 = AtomicU64::new(0);
+
 impl ForkHook for Forks {
     fn prepare(&self) {
         let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        for heap in open.iter().filter(|heap| heap.own_local().is_some()) {
+            heap.make_place(&SETTLED);
+        }
         // Another thread may be in the middle of changing a table; from here on none is.
         let locals: Vec<_> = open.iter().map(Heap::own_local).collect();
         locals.iter().flatten().for_each(|l| l.pins.hold());
