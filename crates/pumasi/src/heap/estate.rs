@@ -9,7 +9,7 @@
 //! objects whose log is armed.
 
 use core::ops::ControlFlow;
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use crate::error::{Error, Result};
@@ -82,24 +82,6 @@ impl<H: Host> Heap<H> {
         }
     }
 
-    /// Settles up to two before a fork, once many slots are taken: a child takes over the slot that
-    /// its parent reserves for it, and a child without one could not settle to get one. `next` is
-    /// where to look on.
-    pub(crate) fn make_place(&self, next: &AtomicU64) {
-        // They are claimed from below, so that while this one is free there is one.
-        if self.claim(MAX_PARTICIPANTS / 2).state == Slot::Free {
-            return;
-        }
-        let mut settled = 0;
-        for _ in 0..64 {
-            let slot = 1 + next.fetch_add(1, Ordering::Relaxed) % (MAX_PARTICIPANTS - 1);
-            settled += u32::from(self.has_ended(slot) && self.settle(slot));
-            if settled == 2 {
-                return;
-            }
-        }
-    }
-
     /// Settles one participant if it has ended.
     pub(crate) fn settle_if_ended(&self, slot: u64) {
         if self.has_ended(slot) {
@@ -123,7 +105,7 @@ impl<H: Host> Heap<H> {
         Ok(())
     }
 
-    fn has_ended(&self, slot: u64) -> bool {
+    pub(crate) fn has_ended(&self, slot: u64) -> bool {
         let claim = self.claim(slot);
         match claim.state {
             Slot::Free => false,

@@ -19,7 +19,7 @@
 //! killed before its identity was written is told by the pid alone.
 
 use core::ptr;
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use crate::error::{Error, Result};
 use crate::heap::alloc::Allocator;
@@ -231,6 +231,24 @@ impl<H: Host> Heap<H> {
         host.store64(at + P_PEAK, 0, Ordering::Relaxed);
         host.store64(at + P_START, me.start, Ordering::Release);
         host.store64(at + P_STACK, me.stack, Ordering::Release);
+    }
+
+    /// Settles up to two before a fork, once many slots are taken: a child takes over the slot that
+    /// its parent reserves for it, and a child without one could not settle to get one. `next` is
+    /// where to look on.
+    pub(crate) fn make_place(&self, next: &AtomicU64) {
+        // They are claimed from below, so that while this one is free there is one.
+        if self.claim(MAX_PARTICIPANTS / 2).state == Slot::Free {
+            return;
+        }
+        let mut settled = 0;
+        for _ in 0..64 {
+            let slot = 1 + next.fetch_add(1, Ordering::Relaxed) % (MAX_PARTICIPANTS - 1);
+            settled += u32::from(self.has_ended(slot) && self.settle(slot));
+            if settled == 2 {
+                return;
+            }
+        }
     }
 
     /// Before a fork: a slot for the child, with a bit for every handle that it will inherit, so
