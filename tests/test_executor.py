@@ -113,6 +113,32 @@ def test_ending_the_workers(tmp_path, kill):
     mp.ProcessPoolExecutor(1).kill_workers()
 
 
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_workers_start_when_they_are_needed(method, tmp_path):
+    ctx = mp.get_context(method)
+    path, begun = str(tmp_path / "file"), ctx.Manager().Event()
+    with mp.ProcessPoolExecutor(3, ctx) as executor:
+        assert not executor._processes
+        for i in range(3):
+            assert executor.submit(increment, i).result(60) == i + 1
+            assert len(executor._processes) == 1
+        first = executor.submit(begin_and_wait, path, begun)
+        assert executor.submit(increment, 1).result(60) == 2
+        assert len(executor._processes) == 2
+        begun.wait(60)
+        for worker in executor._processes.values():
+            worker.kill()
+        with pytest.raises(BrokenProcessPool):
+            first.result(60)
+        assert executor.submit(increment, 1).result(60) == 2
+        assert len(executor._processes) < 3
+
+
+def test_under_fork_all_workers_start_at_once(executor):
+    assert executor.submit(increment, 1).result(60) == 2
+    assert len(executor._processes) == 2
+
+
 def test_workers_are_replaced_under_fork():
     with mp.ProcessPoolExecutor(1, mp.get_context("fork"), max_tasks_per_child=2) as executor:
         pids = [executor.submit(os.getpid).result(60) for _ in range(6)]

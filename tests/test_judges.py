@@ -7,6 +7,8 @@ in the place of the builtins. What cannot hold is listed with its reason.
 import importlib
 import queue
 import runpy
+import subprocess
+import sys
 import unittest
 from collections.abc import Mapping
 from pathlib import Path
@@ -202,3 +204,47 @@ def test_queues_of_a_manager() -> None:
     }
     made, gate = type("Queue", (HeapQueueProxy,), looked_at), _core.Gate()
     judge_queue(lambda maxsize=0: made.made(gate, maxsize), {"test_shrinking_queue": ""})
+
+
+# ---- the list of exceptions to the suite of multiprocessing ------------------------------------
+
+HERE = Path(__file__).parent
+LISTED: Any = runpy.run_path(str(HERE / "cpython" / "exceptions.py"), run_name="exceptions")
+
+
+@pytest.mark.parametrize("version", LISTED["VERSIONS"])
+@pytest.mark.parametrize("method", LISTED["METHODS"])
+def test_at_most_twelve_are_expected_not_to_pass(version: str, method: str) -> None:
+    listed = [e for e in LISTED["EXPECTED"] if version in e.versions and method in e.methods]
+    assert len(listed) <= 12
+    assert len({e.name for e in listed}) == len(listed)
+
+
+def test_each_of_them_has_its_reason_and_a_test_of_ours() -> None:
+    told = {e.name: (e.reason, e.ours) for e in LISTED["EXPECTED"]}
+    for name, reason in LISTED["IN_EXECUTORS"].items():
+        told[name] = (reason, reason.partition("Ours: `")[2].partition("`")[0])
+    for name, (reason, ours) in told.items():
+        assert reason, name
+        if ours:
+            path, _, test = ours.partition("::")
+            assert f"def {test}(" in (HERE.parent / path).read_text(encoding="utf-8"), name
+    assert all(e.ours for e in LISTED["EXPECTED"])
+    assert {e.kind for e in LISTED["EXPECTED"]} <= {"private", "changed"}
+    assert (HERE.parent / "docs" / "conformance.md").read_text() == LISTED["document"]()
+
+
+def test_the_suite_is_run_with_interrupts_as_at_a_terminal() -> None:
+    program = (
+        "import conformance, signal, subprocess, sys; conformance.heed_interrupts();"
+        "subprocess.run([sys.executable, '-c', 'import signal;'"
+        "'print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)'])"
+    )
+    done = subprocess.run(
+        ["sh", "-c", 'trap "" INT; exec "$0" -c "$1"', sys.executable, program],
+        capture_output=True,
+        text=True,
+        cwd=HERE / "cpython",
+        timeout=60,
+    )
+    assert (done.stdout, done.stderr) == ("True\n", "")

@@ -190,6 +190,8 @@ class Pool(_standard.Pool):
             initargs=tuple(initargs),
             max_tasks=maxtasksperchild,
             tells_all=self._tells_all,
+            # Under fork all of them start before the executor has a thread.
+            on_demand=self._tells_all and self._ctx.get_start_method() != "fork",
             retries=retries,
             soft_timeout=soft_timeout,
             timeout=timeout,

@@ -171,8 +171,18 @@ def _run_class(package: str, method: str, name: str, tests: list[str], out: Path
     return results
 
 
+def heed_interrupts() -> None:
+    """Have what is started here begin with SIGINT as at a terminal.
+
+    A shell lets what it starts in the background ignore it, and some tests send it to a child.
+    """
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def run(options: argparse.Namespace) -> int:
     """Run the tests with this interpreter; write results, print what was not expected."""
+    heed_interrupts()
     out = Path(options.out).resolve() / version()  # The tests run in directories of their own.
     out.mkdir(parents=True, exist_ok=True)
     try:

@@ -104,20 +104,6 @@ IN_EXECUTORS = {
     "looks; its program lacks an import.",
 }
 
-ALL_START = "All workers start with the first call, as under fork."
-
-#: Besides, where the standard library's executor starts its workers one after the other.
-IN_EXECUTORS_WITHOUT_FORK = {
-    "test_idle_process_reuse_one": ALL_START,
-    "test_idle_process_reuse_multiple": ALL_START,
-    "test_processes_terminate": ALL_START,
-}
-
-
-def in_executors(method: str) -> list[str]:
-    """Return which tests are not expected to pass on pumasi's executor."""
-    return [*IN_EXECUTORS, *(IN_EXECUTORS_WITHOUT_FORK if method != "fork" else ())]
-
 
 INTRODUCTION = """\
 # CPython's own tests
@@ -193,10 +179,6 @@ def document() -> str:
         "`tests/futures_suites.py`), for each start method. Not expected to pass there:",
         "",
         *(f"- `{name}`: {why}" for name, why in IN_EXECUTORS.items()),
-        *(
-            f"- `{name}` (spawn, forkserver): {why}"
-            for name, why in IN_EXECUTORS_WITHOUT_FORK.items()
-        ),
         "",
     ]
     return "\n".join(lines)

@@ -65,8 +65,8 @@ class Engine(Workers):
         self.lots.append(lot)
         return lot
 
-    def submit(self, result: ApplyResult, function: Any, args: Any, kwds: Any) -> None:
-        """Add a single call; what cannot be pickled becomes its result."""
+    def submit(self, result: ApplyResult, function: Any, args: Any, kwds: Any) -> bool:
+        """Add a single call; if it cannot be pickled that is its result, and False is returned."""
         completed: list[Any] = []
         with self.lock:
             try:
@@ -75,6 +75,7 @@ class Engine(Workers):
                 result._fail(0, error)
                 completed.append(result)
         self._complete(completed)
+        return not completed
 
     def _add_call(self, result: ApplyResult, function: Any, args: Any, kwds: Any) -> None:
         mode = APPLY if kwds else STARMAP

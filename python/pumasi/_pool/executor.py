@@ -125,6 +125,7 @@ class ProcessPoolExecutor(Executor):
         )
         self._made: Pool | None = None
         self._shut_down = False
+        self._refused = 0
         self._lock = threading.Lock()
 
     @property
@@ -146,10 +147,14 @@ class ProcessPoolExecutor(Executor):
             if self._shut_down:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             pool = self._started()
+            if len(pool._pool) < self._max_workers:
+                pool._engine.repopulate(1 + self._refused)
             future = _Future()
             told = _Told(pool, future, (fn, args, kwargs))
             future._result_of_pool = told
-            pool._engine.submit(told, fn, args, kwargs)
+            if not pool._engine.submit(told, fn, args, kwargs):
+                # As in concurrent.futures, where such a call has its worker when that is found out.
+                self._refused += 1
             pool._engine.keep()
             return future
 

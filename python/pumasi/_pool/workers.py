@@ -37,6 +37,8 @@ class Options:
     max_tasks: int | None = None
     #: Whether this is the pool of an executor.
     tells_all: bool = False
+    #: Whether a worker is started only when those which there are have enough to do.
+    on_demand: bool = False
     #: How often a task whose worker died is tried again.
     retries: int = 0
     #: Seconds after which a task is interrupted.
@@ -80,11 +82,16 @@ class Workers:
         self._memory = deaths.MemoryWatch()
         self._draining = False
 
-    def repopulate(self) -> None:
-        """Start as many workers as are missing."""
+    def repopulate(self, more: int = 0) -> None:
+        """Start as many workers as are missing, or would be with so many calls more."""
         with self.lock:
-            while len(self.pool) < self.processes:
+            while len(self.pool) < self._wanted(more):
                 self._start_worker()
+
+    def _wanted(self, more: int = 0) -> int:
+        if not self.options.on_demand:
+            return self.processes
+        return min(self.processes, more + sum(lot.outstanding for lot in self.lots))
 
     def _start_worker(self) -> None:
         taken = {number % self.board.rows for number in self.numbers.values()}
@@ -161,7 +168,7 @@ class Workers:
                 _core.heap.recover()
             self._bury(worker.pid, number, exitcode, peak, completed)
         if ended and self.state != TERMINATE and not self._draining:
-            if self._failed_starts > 2 * max(self.processes, 2):
+            if self._failed_starts > 2 * max(self._wanted(), 2):
                 self._give_up(completed)
             elif self.cache or self.state == RUN:
                 self.repopulate()
