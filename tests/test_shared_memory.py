@@ -4,6 +4,7 @@ What a program leaves behind and what it says is looked at from outside: each su
 its own, and is over when its standard error has been closed, which the tracker has open, too.
 """
 
+import errno
 import gc
 import multiprocessing.shared_memory as standard
 import os
@@ -310,6 +311,71 @@ def test_what_cannot_be_a_segment(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError) as ours:
         SharedMemory(**arguments)
     assert str(ours.value) == str(theirs.value)
+
+
+def test_a_segment_has_its_memory_when_it_is_made() -> None:
+    made = SharedMemory(create=True, size=(3 << 20) + 1)
+    try:
+        assert (SHM / made.name).stat().st_blocks * 512 > 3 << 20
+    finally:
+        made.close()
+        made.unlink()
+
+
+def test_what_does_not_fit_is_refused_in_one_sentence() -> None:
+    room = os.statvfs(SHM)
+    if room.f_blocks == 0:
+        pytest.skip("/dev/shm has no limit here")
+    name = f"pumasi-large-{os.getpid()}"
+    with pytest.raises(OSError, match=r"does not fit into .*--shm-size") as caught:
+        SharedMemory(name, create=True, size=room.f_blocks * room.f_frsize + 1)
+    assert caught.value.errno == errno.ENOSPC
+    assert not (SHM / name).exists()
+
+
+FILLS = """
+made = []
+while True:
+    try:
+        segment = {package}.shared_memory.SharedMemory(create=True, size=300_000)
+    except OSError as error:
+        print(len(made), error.strerror.split(":")[0])
+        break
+    segment.buf[:] = b"x" * segment.size
+    made.append(segment)
+for segment in made:
+    segment.unlink()
+"""
+
+
+def test_a_full_file_system_is_an_error_and_no_crash(tmp_path: Path) -> None:
+    within = [
+        "unshare",
+        "-rm",
+        "sh",
+        "-c",
+        'mount -t tmpfs -o size=1m - /dev/shm && exec "$@"',
+        "-",
+    ]
+    try:
+        subprocess.run([*within, "true"], check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no tmpfs of its own may be mounted here")
+    ended = {}
+    for package in ("pumasi", "multiprocessing"):
+        program = f"import {package}.shared_memory\n" + FILLS.format(package=package)
+        ended[package] = subprocess.run(
+            [*within, sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env=environment(),
+            check=False,
+        )
+    ours = ended["pumasi"]
+    assert (ours.returncode, ours.stderr) == (0, "")
+    assert ours.stdout.startswith("3 a segment of 300000 bytes does not fit into /dev/shm")
+    assert ended["multiprocessing"].returncode == -signal.SIGBUS
 
 
 def test_a_name_which_the_tracker_cannot_be_told_leaves_nothing() -> None:

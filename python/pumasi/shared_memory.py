@@ -9,6 +9,8 @@ What differs:
   attaches, of this program or of another, changes nothing about that; it does if it says
   `track=True`. `track=False` leaves a segment to itself, on every version of Python.
 - A NumPy array over `buf` keeps the memory mapped, also when the segment is closed or forgotten.
+- The memory of a new segment is taken when it is made. Where /dev/shm is too small, as it often is
+  in a container, that is an OSError which says so, and not a bus error at some later write.
 - A `ShareableList` gives back what was stored in it: bytes and str that end with NULs, str of any
   characters.
 
@@ -26,6 +28,7 @@ b'hello'
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -159,7 +162,8 @@ class SharedMemory(_standard.SharedMemory):
     only `unlink()` ends it. Who attaches has no part in that, unless it says `track=True`: then the
     segment is unlinked when the processes of the program that attached have ended.
 
-    Raises FileExistsError if the name is taken, FileNotFoundError if there is none to attach to.
+    Raises FileExistsError if the name is taken, FileNotFoundError if there is none to attach to,
+    OSError (ENOSPC) if /dev/shm has not enough left.
     """
 
     _name: str | None
@@ -213,6 +217,13 @@ class SharedMemory(_standard.SharedMemory):
                     del _attaching.name
         finally:
             self._opens = False
+        if create:
+            try:
+                _reserve(self._fd)
+            except BaseException:
+                self.close()
+                _module._posixshmem.shm_unlink(self._name)
+                raise
 
     def __del__(self, _ends: Callable[[], bool] = sys.is_finalizing) -> None:
         if _ends():
@@ -255,6 +266,43 @@ class SharedMemory(_standard.SharedMemory):
         if self._name and not self._opens:
             _module._posixshmem.shm_unlink(self._name)
             _unlinked(self._name)
+
+
+#: Bytes that are reserved at a time: a signal, which may come every millisecond, undoes one piece.
+_PIECE = 1 << 20
+#: What a file system says that cannot reserve.
+_CANNOT = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ENODEV)
+
+
+def _reserve(fd: int) -> None:
+    """Take the memory of a segment now, so that no write to it fails.
+
+    It costs less than it saves: a page that the kernel has to find at the first write to it is
+    dearer than one of many that it is asked for together.
+    """
+    size = os.fstat(fd).st_size
+    room = os.fstatvfs(fd)
+    left, total = room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
+    # A file system without a limit has no blocks at all. This is looked at first, so that nobody
+    # else finds it full for a moment.
+    fits = size <= left or total == 0
+    try:
+        for offset in range(0, size if fits else 0, _PIECE):
+            os.posix_fallocate(fd, offset, min(_PIECE, size - offset))
+    except OSError as error:
+        if error.errno in _CANNOT:
+            return
+        if error.errno != errno.ENOSPC:
+            raise
+        fits = False
+    if not fits:
+        raise OSError(
+            errno.ENOSPC,
+            f"a segment of {size} bytes does not fit into /dev/shm, which had {left} of its "
+            f"{total} bytes left: unlink segments that nobody needs, make it larger (docker run "
+            "--shm-size=1g, or mount -o remount,size=1g /dev/shm), or use pumasi.Array, which "
+            "does not lie there",
+        )
 
 
 def _exported(mapping: Any) -> bool:
