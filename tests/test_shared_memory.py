@@ -259,6 +259,50 @@ def test_what_a_child_made_is_unlinked_with_the_program(tmp_path: Path, parent: 
     assert "leaked shared_memory objects" in said
 
 
+GRANDCHILD_MAKES = """
+import os, sys, time
+import pumasi
+
+def make(there):
+    from pumasi.shared_memory import SharedMemory
+    made = SharedMemory(create=True, size=10)
+    made.buf[:5] = b"hello"
+    there.send(made.name)
+    there.recv()
+
+def work(there):
+    child = ctx.Process(target=make, args=(there,))
+    child.start()
+    child.join()
+
+if __name__ == "__main__":
+    ctx = pumasi.get_context("fork")
+    here, there = ctx.Pipe()
+    child = ctx.Process(target=work, args=(there,))
+    child.start()
+    name = here.recv()
+    here.send(None)
+    child.join()
+    from pumasi.shared_memory import SharedMemory
+    # Whoever unlinks it by mistake has a second for that.
+    end = time.monotonic() + 1
+    while os.path.exists("/dev/shm/" + name) and time.monotonic() < end:
+        time.sleep(0.01)
+    found = SharedMemory(name)
+    assert bytes(found.buf[:5]) == b"hello"
+    if sys.argv[1] == "unlinks":
+        found.unlink()
+    print(name)
+"""
+
+
+@pytest.mark.parametrize("end", ["unlinks", "forgets"])
+def test_what_a_childs_child_made_lasts_as_long_as_the_program(tmp_path: Path, end: str) -> None:
+    [name], said = done(tmp_path, GRANDCHILD_MAKES, end)
+    assert ("leaked shared_memory objects" in said) == (end == "forgets")
+    assert not (SHM / name).exists()
+
+
 def test_a_managers_segments_end_with_it() -> None:
     from pumasi.managers import SharedMemoryManager
 

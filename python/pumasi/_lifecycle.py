@@ -24,6 +24,9 @@ from . import _core
 #: Lower than any priority in use: `multiprocessing.util` runs its finalizers from high to low.
 _LAST = -1_000_000
 
+#: The process which imported pumasi: this one, or the first of those which it was forked from.
+importer = os.getpid()
+
 #: The process whose finalizer is armed; any other which got here came by a bare fork.
 _armed_pid: int | None = None
 

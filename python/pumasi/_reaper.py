@@ -2,7 +2,8 @@
 
 A child which starts its own tracker would see its segments unlinked when it ends, while its parent
 may just have been told of them. So it starts this file as a program instead, which waits until the
-child, its descendants and the parent have ended, and unlinks what is still there then, as the
+child, its descendants and the parent (or the parent's parent, and so on, as far as pumasi was
+imported there) have ended, and unlinks what is still there then, as the
 tracker does: with the same words, but only if it is the same segment.
 """
 
@@ -43,13 +44,10 @@ def _start() -> bool:
     parent = process.parent_process()
     if _tracker._fd is not None or parent is None or parent.pid is None:
         return False
-    try:
-        lives = os.pidfd_open(parent.pid)
-    except OSError:
+    lives = _open_first(parent.pid)
+    if lives is None:
         return False
     try:
-        if os.getppid() != parent.pid:
-            return False  # gone, and perhaps somebody else has its number
         reading, writing = os.pipe()
         try:
             words = [sys.executable, "-I", "-S", __file__, str(reading), str(lives)]
@@ -60,6 +58,34 @@ def _start() -> bool:
         os.close(lives)
     _pipe = writing
     return True
+
+
+def _open_first(parent: int) -> int | None:
+    """Return a descriptor of the first of our ancestors that has imported pumasi, or the parent."""
+    from ._lifecycle import importer
+
+    for pid in (importer, parent):
+        try:
+            found = os.pidfd_open(pid)
+        except OSError:
+            continue
+        # Looked at afterwards: if it has ended, somebody else may have its number.
+        if _descends_from(pid):
+            return found
+        os.close(found)
+    return None
+
+
+def _descends_from(ancestor: int) -> bool:
+    """Whether a process is among those which we come from."""
+    pid = os.getppid()
+    while pid > 1 and pid != ancestor:
+        try:
+            with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+                pid = int(stat.read().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            return False
+    return pid == ancestor
 
 
 def main(reading: int, lives: int) -> None:
