@@ -297,7 +297,9 @@ if __name__ == "__main__":
 
 
 @pytest.mark.parametrize("end", ["unlinks", "forgets"])
-def test_what_a_childs_child_made_lasts_as_long_as_the_program(tmp_path: Path, end: str) -> None:
+def test_what_the_child_of_a_child_made_lasts_as_long_as_the_program(
+    tmp_path: Path, end: str
+) -> None:
     [name], said = done(tmp_path, GRANDCHILD_MAKES, end)
     assert ("leaked shared_memory objects" in said) == (end == "forgets")
     assert not (SHM / name).exists()

@@ -1,5 +1,6 @@
 """The whole surface of multiprocessing: every public name, under the same name and signature."""
 
+import ast
 import importlib
 import inspect
 import multiprocessing
@@ -32,6 +33,10 @@ SUBMODULES = [
     "synchronize",
     "util",
 ]
+
+
+#: What multiprocessing has nothing of.
+OWN = ["advise", "aio", "exceptions", "measure", "timeit"]
 
 
 def pair(name: str) -> tuple[Any, Any]:
@@ -138,6 +143,45 @@ def test_objects_have_the_same_methods(make: str) -> None:
     ours = getattr(pumasi.get_context("fork"), make)()
     missing = [n for n in dir(theirs) if not n.startswith("_") and not hasattr(ours, n)]
     assert not missing
+
+
+@pytest.mark.parametrize("name", ["", *SUBMODULES, *OWN])
+def test_a_type_checker_sees_every_public_name(name: str) -> None:
+    # `ci/typing.sh` has mypy check that program.
+    program = Path(__file__).with_name("typing") / "every_name.py"
+    named = {
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(program.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    full = f"pumasi.{name}".rstrip(".")
+    module = importlib.import_module(full)
+    wanted = getattr(module, "__all__", None) or public(module)
+    assert not {f"{full}.{n}" for n in wanted} - named
+
+
+@pytest.mark.parametrize("name", ["", *SUBMODULES, *OWN])
+def test_help_has_something_to_say_about_everything_that_is_ours(name: str) -> None:
+    module = importlib.import_module(f"pumasi.{name}".rstrip("."))
+    assert module.__doc__ or not module.__name__.startswith("pumasi")
+    bare = []
+    for n in {*public(module), *getattr(module, "__all__", ())}:
+        value = getattr(module, n)
+        if not callable(value) or not str(value.__module__).startswith("pumasi"):
+            continue
+        if not inspect.getdoc(value):
+            bare.append(n)
+        for owner in value.__mro__ if inspect.isclass(value) else ():
+            if not owner.__module__.startswith("pumasi"):
+                continue
+            for inner, member in vars(owner).items():
+                if inner.startswith("_") or not (
+                    callable(member) or inspect.isdatadescriptor(member)
+                ):
+                    continue
+                if not inspect.getdoc(getattr(value, inner)):
+                    bare.append(f"{n}.{inner}")
+    assert not bare
 
 
 def test_synchronization_leaves_no_names(ctx: Any) -> None:

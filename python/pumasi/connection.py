@@ -8,4 +8,9 @@ import sys
 from multiprocessing import connection
 from multiprocessing.connection import *  # noqa: F403
 
+# What type checkers know besides.
+from multiprocessing.connection import Connection as Connection
+from multiprocessing.connection import answer_challenge as answer_challenge
+from multiprocessing.connection import deliver_challenge as deliver_challenge
+
 sys.modules[__name__] = connection

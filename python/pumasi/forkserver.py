@@ -8,4 +8,11 @@ import sys
 from multiprocessing import forkserver
 from multiprocessing.forkserver import *  # noqa: F403
 
+# What type checkers know besides.
+from multiprocessing.forkserver import MAXFDS_TO_SEND as MAXFDS_TO_SEND
+from multiprocessing.forkserver import ForkServer as ForkServer
+from multiprocessing.forkserver import main as main
+from multiprocessing.forkserver import read_signed as read_signed
+from multiprocessing.forkserver import write_signed as write_signed
+
 sys.modules[__name__] = forkserver

@@ -19,9 +19,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from multiprocessing import pool as _standard
 from multiprocessing import util
 from multiprocessing.context import TimeoutError as TimeoutError
-from multiprocessing.pool import CLOSE, INIT, RUN, TERMINATE, ThreadPool
 
 # The names by which programs know the standard library's; what ours return are subclasses.
+from multiprocessing.pool import CLOSE as CLOSE
+from multiprocessing.pool import INIT as INIT
+from multiprocessing.pool import RUN as RUN
+from multiprocessing.pool import TERMINATE as TERMINATE
 from multiprocessing.pool import ApplyResult as ApplyResult
 from multiprocessing.pool import AsyncResult as AsyncResult
 from multiprocessing.pool import ExceptionWithTraceback as ExceptionWithTraceback  # type: ignore[attr-defined]
@@ -30,6 +33,7 @@ from multiprocessing.pool import IMapUnorderedIterator as IMapUnorderedIterator
 from multiprocessing.pool import MapResult as MapResult
 from multiprocessing.pool import MaybeEncodingError as MaybeEncodingError  # type: ignore[attr-defined]
 from multiprocessing.pool import RemoteTraceback as RemoteTraceback  # type: ignore[attr-defined]
+from multiprocessing.pool import ThreadPool as ThreadPool
 from multiprocessing.pool import job_counter as job_counter  # type: ignore[attr-defined]
 from multiprocessing.pool import mapstar as mapstar  # type: ignore[attr-defined]
 from multiprocessing.pool import rebuild_exc as rebuild_exc  # type: ignore[attr-defined]

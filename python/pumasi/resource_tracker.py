@@ -8,4 +8,9 @@ import sys
 from multiprocessing import resource_tracker
 from multiprocessing.resource_tracker import *  # noqa: F403
 
+# What type checkers know besides.
+from multiprocessing.resource_tracker import ResourceTracker as ResourceTracker
+from multiprocessing.resource_tracker import getfd as getfd
+from multiprocessing.resource_tracker import main as main
+
 sys.modules[__name__] = resource_tracker

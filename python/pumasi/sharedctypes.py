@@ -216,7 +216,7 @@ class SynchronizedArray(  # type: ignore[override]
     """
 
 
-def _guarded_property(name: str) -> property:
+def _guarded_property(name: str, doc: str = "The field of that name, under the lock.") -> property:
     """Make a property which reads and writes `_obj.name` under the wrapper's lock."""
 
     def read(self: Any) -> Any:
@@ -225,14 +225,14 @@ def _guarded_property(name: str) -> property:
     def write(self: Any, value: Any) -> None:
         self._write(name, value)
 
-    return property(read, write)
+    return property(read, write, doc=doc)
 
 
 class SynchronizedString(SynchronizedArray, _standard.SynchronizedString):  # type: ignore[override]
     """A ctypes array of `c_char` and the lock which its accesses take."""
 
-    value = _guarded_property("value")
-    raw = _guarded_property("raw")
+    value = _guarded_property("value", "The bytes up to the first NUL.")
+    raw = _guarded_property("raw", "All the bytes.")
 
 
 class _SynchronizedStructure(_Guarded, _core.TypedStructure, SynchronizedBase):  # type: ignore[type-arg,override]

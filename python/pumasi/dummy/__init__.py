@@ -8,4 +8,13 @@ import sys
 from multiprocessing import dummy
 from multiprocessing.dummy import *  # noqa: F403
 
+# What type checkers know besides.
+from multiprocessing.dummy import Array as Array
+from multiprocessing.dummy import DummyProcess as DummyProcess
+from multiprocessing.dummy import Namespace as Namespace
+from multiprocessing.dummy import Value as Value
+from multiprocessing.dummy import shutdown as shutdown
+
+from . import connection as connection
+
 sys.modules[__name__] = dummy
