@@ -2,13 +2,17 @@
 
 Unlike what is stored in a container (see `_storing`) they may hold what can be received only once,
 and where the standard pickle refuses a function or argument (a lambda, a closure, a class of a
-notebook cell) cloudpickle takes over if it is installed. Results use the standard pickle alone, as
+notebook cell) cloudpickle takes over if it is installed. So it does for what is defined in a main
+module that a spawned worker cannot import, as a notebook's is, and which the standard pickle would
+send by its name. Results use the standard pickle alone, as
 in multiprocessing.
 """
 
 import copyreg
 import io
 import pickle
+import sys
+import types
 from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
@@ -17,6 +21,26 @@ from typing import Any
 _OUT_OF_BAND = 4096
 
 _Pickled = tuple[memoryview, list[memoryview]]
+
+#: Whether workers may lack what this process's main module defines.
+_main_stays_here = False
+
+
+def spawned() -> None:
+    """Take note that this process starts workers which do not inherit its main module."""
+    global _main_stays_here
+    main = sys.modules["__main__"]
+    named = getattr(getattr(main, "__spec__", None), "name", None)
+    _main_stays_here = named is None and getattr(main, "__file__", None) is None
+
+
+class _ByName(pickle.Pickler):
+    """Refuses what would be looked for in the worker's main module."""
+
+    def reducer_override(self, obj: object) -> Any:
+        if isinstance(obj, (types.FunctionType, type)) and obj.__module__ == "__main__":
+            raise pickle.PicklingError(f"{obj!r} is defined where no worker can import it")
+        return NotImplemented
 
 
 def _dump(new_pickler: Callable[..., Any], value: object) -> _Pickled:
@@ -52,7 +76,7 @@ def dumps(value: object) -> _Pickled:
 def dumps_argument(value: object) -> _Pickled:
     """Return the same of a function or an argument, for which cloudpickle may step in."""
     try:
-        return _dump(pickle.Pickler, value)
+        return _dump(_ByName if _main_stays_here else pickle.Pickler, value)
     except (pickle.PicklingError, AttributeError, TypeError) as refusal:
         try:
             from cloudpickle import CloudPickler

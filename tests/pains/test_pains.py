@@ -30,6 +30,11 @@ OUTCOMES: dict[str, tuple[str | None, str]] = {
         "raised: TaskFailed which tells of it: True",
     ),
     "p04_fork_with_threads": (None, "children ended with [0] and 1"),
+    "p05_closure_under_forkserver": ("refused: True", "done: [3, 6]"),
+    "p06_slow_start": (
+        "imports: 1 and told how long: False",
+        "imports: 1 and told how long: True",
+    ),
     "p07_nested_change": ("seen: []", "seen: ['from the child']"),
     "p08_manager_without_server": ("[1, 2] with 1 process more", "[1, 2] with 0 process more"),
     "p09_lost_update": ("counted: 1", "counted: 2"),
@@ -47,11 +52,25 @@ OUTCOMES: dict[str, tuple[str | None, str]] = {
         "still there: [2.0, 3.0, 4.0] and nobody else's: [9.0, 9.0, 9.0]",
     ),
     "p14_shareable_list": ("bytes: b'ab'\nletters: 4", "bytes: b'ab\\x00'\nletters: 7"),
+    "p15_copy_on_write": ("copied more than 4 MB: True", "copied more than 4 MB: False"),
     "p16_large_results": (
         "right: True and in shared memory: False",
         "right: True and in shared memory: True",
     ),
+    "p17_imap_of_endless_input": (
+        "10 results, and more than 1000 items read: True",
+        "10 results, and more than 1000 items read: False",
+    ),
+    "p18_notebook_cells": ("ends: False and found:", "ends: True and found: [3, 6]"),
     "p19_no_main_guard": (None, "ends by itself: True and says what is missing: True"),
+    "p20_ctrl_c": (
+        "interrupted and tracebacks of workers: True",
+        "interrupted and tracebacks of workers: False",
+    ),
+    "p21_parent_killed": (
+        "workers: 2 and some stay: True",
+        "workers: 2 and some stay: False",
+    ),
     "p22_one_stuck_task": (
         "stuck: TimeoutError and behind it: TimeoutError",
         "stuck: TaskTimeout and behind it: 3",
@@ -60,16 +79,23 @@ OUTCOMES: dict[str, tuple[str | None, str]] = {
         "ended: False and waiting: 0 of size: 1000000",
         "ended: True and waiting: 1 of size: 1000000",
     ),
+    "p24_too_many_threads": ("told of their share: False", "told of their share: True"),
+    "p25_progress": ("no bar", "bar: 100/100 with 0 processes more"),
 }
 
 
-WITH_NUMPY = {"p16_large_results"}
+#: What a program needs besides.
+NEEDS = {
+    "p05_closure_under_forkserver": "cloudpickle",
+    "p16_large_results": "numpy",
+    "p18_notebook_cells": "cloudpickle",
+}
 
 
 def output_of(name: str, package: str) -> str:
     """Run a program on a package; return what it printed."""
-    if name in WITH_NUMPY:
-        pytest.importorskip("numpy")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
     environment = {k: v for k, v in os.environ.items() if k != "PUMASI_HEAP"}
     done = subprocess.run(
         [sys.executable, str(PROGRAMS / f"{name}.py"), package],
@@ -84,6 +110,8 @@ def output_of(name: str, package: str) -> str:
 
 def test_every_program_has_its_outcome() -> None:
     assert {path.stem for path in PROGRAMS.glob("p*.py")} == set(OUTCOMES)
+    # All 25 concern one machine.
+    assert {int(name[1:3]) for name in OUTCOMES} == set(range(1, 26))
 
 
 @pytest.mark.parametrize("name", [name for name, (theirs, _) in OUTCOMES.items() if theirs])

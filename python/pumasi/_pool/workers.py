@@ -13,7 +13,7 @@ from multiprocessing import util
 from multiprocessing.pool import RUN, TERMINATE
 from typing import Any
 
-from .. import _core
+from .. import _core, _sending
 from ..exceptions import TaskTimeout, WorkerDied
 from . import deaths
 from .cpus import available_cpus
@@ -81,6 +81,8 @@ class Workers:
         self._failed_starts = 0
         self._memory = deaths.MemoryWatch()
         self._draining = False
+        if ctx.get_start_method() != "fork":
+            _sending.spawned()
 
     def repopulate(self, more: int = 0) -> None:
         """Start as many workers as are missing, or would be with so many calls more."""

@@ -1,0 +1,53 @@
+"""Ctrl-C while a pool is at work, and what its workers have to say."""
+
+import os
+import signal
+import subprocess
+import sys
+
+PROGRAM = """
+import os, signal, threading, time
+import {package} as mp
+
+ctx = mp.get_context("fork")
+begun = ctx.Semaphore(0)
+
+def work(x):
+    begun.release()
+    time.sleep(60)
+
+def interrupt():
+    begun.acquire()
+    begun.acquire()
+    os.killpg(0, signal.SIGINT)
+
+if __name__ == "__main__":
+    pool = ctx.Pool(2)
+    threading.Thread(target=interrupt, daemon=True).start()
+    try:
+        pool.map(work, range(4), 1)
+    except KeyboardInterrupt:
+        print("interrupted")
+        # What workers have to say, they say by then.
+        time.sleep(0.5)
+    pids = [worker.pid for worker in pool._pool]
+    pool.terminate()
+    pool.join()
+    assert not any(os.path.exists("/proc/%d" % pid) for pid in pids)
+"""
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    running = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.format(package=sys.argv[1])],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    )
+    try:
+        said, scramble = running.communicate(timeout=60)
+    finally:
+        if running.poll() is None:
+            os.killpg(running.pid, signal.SIGKILL)
+    print(said.strip(), "and tracebacks of workers:", "Traceback" in scramble)
