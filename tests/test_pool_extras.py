@@ -201,7 +201,13 @@ def without_tqdm(monkeypatch):
     monkeypatch.setitem(sys.modules, "tqdm.auto", None)
 
 
-def test_progress_without_tqdm(fork, without_tqdm, capsys):
+@pytest.fixture
+def without_any(without_tqdm, monkeypatch):
+    monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.setitem(sys.modules, "rich.progress", None)
+
+
+def test_progress_without_tqdm(fork, without_any, capsys):
     with fork.Pool(2) as pool:
         assert pool.map(square, range(100), progress=True) == [x * x for x in range(100)]
         assert re.fullmatch(r"100/100 in [0-9.]+ s\n", capsys.readouterr().err)
@@ -250,7 +256,35 @@ def test_progress_is_shown_by_tqdm_where_it_is_installed(fork, monkeypatch):
             assert (Bar.made.n, Bar.made.closed) == (100, True)
 
 
-def test_a_bar_on_a_terminal_moves(without_tqdm):
+def test_the_bar_of_tqdm(fork):
+    pytest.importorskip("tqdm")
+    screen = Terminal()
+    with fork.Pool(2) as pool:
+        options = {"desc": "squares", "file": screen}
+        assert pool.map(square, range(100), progress=options) == [x * x for x in range(100)]
+        assert list(pool.imap(square, iter([1, 2]), progress={"file": screen})) == [1, 4]
+    assert re.search(r"\rsquares: 100%\|.*\| 100/100 \[", screen.getvalue())
+    assert re.search(r"\r2it \[", screen.getvalue())
+
+
+def test_the_bar_of_rich(fork, without_tqdm):
+    pytest.importorskip("rich")
+    screen, threads = Terminal(), threading.active_count()
+    with fork.Pool(2) as pool:
+        options = {"desc": "squares", "file": screen}
+        assert pool.map(square, range(100), progress=options) == [x * x for x in range(100)]
+        assert list(pool.imap(square, iter([1, 2]), progress={"file": screen})) == [1, 4]
+        bar = progress.bar_for({"file": screen}, 3)
+        assert threading.active_count() == threads
+        bar.update(1)
+        bar.close()
+    shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())
+    assert re.search(r"squares .*100%.* 100/100", shown)
+    assert " 2/?" in shown
+    assert " 1/3" in shown
+
+
+def test_a_bar_on_a_terminal_moves(without_any):
     screen = Terminal()
     bar = progress.bar_for({"file": screen}, 3)
     for _ in range(3):

@@ -314,8 +314,9 @@ class Pool(_standard.Pool):
     ) -> Any:
         """Call `func` for each item, in the workers, and return the list of results.
 
-        With `progress` a bar on stderr shows how far it has come: tqdm's if that is installed, a
-        plain one otherwise. A mapping is what tqdm is called with, such as `{"desc": "primes"}`.
+        With `progress` a bar on stderr shows how far it has come: tqdm's or rich's if one of these
+        is installed, a plain one otherwise. A mapping is what tqdm is called with, such as
+        `{"desc": "primes"}`; of that, the others heed `total`, `desc` and `file`.
         """
         bounds = limits(timeout, soft_timeout)
         return self._map(func, iterable, chunksize, MAP, progress, bounds)

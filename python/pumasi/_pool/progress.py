@@ -1,4 +1,4 @@
-"""Showing how far a map has come: tqdm's bar where it is installed, else a line of our own."""
+"""Showing how far a map has come: by tqdm's bar or rich's where one is installed, else by a line."""
 
 from __future__ import annotations
 
@@ -46,6 +46,38 @@ class Plain:
             print(file=self._file)
 
 
+class Rich:
+    """The bar of rich, as one of tqdm's; in a notebook it is drawn in the cell's output."""
+
+    def __init__(self, total: int | None = None, desc: str = "", file: Any = None) -> None:
+        progress: Any = importlib.import_module("rich.progress")
+        console: Any = importlib.import_module("rich.console").Console
+        # None is what stderr is by now.
+        self._shown = progress.Progress(
+            *progress.Progress.get_default_columns(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            console=console(file=file, stderr=file is None),
+            # It would start a thread for that.
+            auto_refresh=False,
+        )
+        self._drawn = time.monotonic()
+        self._task = self._shown.add_task(desc, total=total)
+        self._shown.start()
+
+    def update(self, n: int) -> None:
+        """So many more are done."""
+        self._shown.update(self._task, advance=n)
+        now = time.monotonic()
+        if now - self._drawn >= EVERY:
+            self._drawn = now
+            self._shown.refresh()
+
+    def close(self) -> None:
+        """Leave it as it is."""
+        self._shown.stop()
+
+
 def bar_for(progress: bool | Mapping[str, Any], total: int | None) -> Any:
     """Make a bar; a mapping is what tqdm is called with besides.
 
@@ -54,10 +86,13 @@ def bar_for(progress: bool | Mapping[str, Any], total: int | None) -> Any:
     options = {} if isinstance(progress, bool) else dict(progress)
     options.setdefault("total", total)
     try:
-        tqdm: Any = importlib.import_module("tqdm.auto").tqdm
+        return importlib.import_module("tqdm.auto").tqdm(**options)
     except ImportError:
-        return Plain(**{key: options[key] for key in ("total", "desc", "file") if key in options})
-    return tqdm(**options)
+        known = {key: options[key] for key in ("total", "desc", "file") if key in options}
+    try:
+        return Rich(**known)
+    except ImportError:
+        return Plain(**known)
 
 
 class Shown:
