@@ -76,6 +76,34 @@ pub enum Error {
         /// What was tried.
         why: String,
     },
+    /// What cannot be the name of a heap.
+    #[error("{name:?} cannot be the name of a heap: {why}")]
+    BadName {
+        /// The name.
+        name: String,
+        /// Which rule it breaks.
+        why: &'static str,
+    },
+    /// A heap of that name exists, and processes have it open.
+    #[error("a heap named {name:?} exists; open it, or take another name")]
+    HeapExists {
+        /// The name.
+        name: String,
+    },
+    /// No process has a heap of that name open.
+    #[error(
+        "no process has a heap named {name:?} open; create it first (a heap lives as long as a process has it open)"
+    )]
+    NoSuchHeap {
+        /// The name.
+        name: String,
+    },
+    /// What belongs to another user, or to a process that does not let others look.
+    #[error("{what}")]
+    Denied {
+        /// What, and why.
+        what: String,
+    },
     /// The bytes of the heap do not follow its format.
     #[error("the heap is damaged at {offset:#x}: {what}")]
     Corrupt {

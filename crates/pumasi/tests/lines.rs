@@ -232,7 +232,7 @@ impl Farm {
         let mut heaps = vec![first];
         for core in 1..cores {
             let host = heaps[0].host().sibling(core);
-            heaps.push(Heap::open(host, 0).unwrap());
+            heaps.push(Heap::from_host(host, 0).unwrap());
         }
         let made: Vec<_> = (0..16)
             .map(|_| RawDict::create(&heaps[0]).unwrap())

@@ -203,7 +203,7 @@ fn watch(heap: &Heap<Sim>, small: &[u64], large: &[u64]) -> Arc<Watched> {
 }
 
 fn process(heap: &Heap<Sim>, watched: &Arc<Watched>, pid: u32) -> Heap<Model> {
-    let heap = Heap::open(Model::process(heap.host(), watched, pid), 0).unwrap();
+    let heap = Heap::from_host(Model::process(heap.host(), watched, pid), 0).unwrap();
     heap.join().unwrap();
     heap
 }
@@ -311,7 +311,7 @@ fn of_two_waiters_one_takes_a_dead_owners_lock_over() {
         let watched = watch(&heap, &[off + O_USER], &[]);
         let threads: Vec<_> = [2, 3]
             .map(|pid| {
-                let mine = Heap::open(Model::process(heap.host(), &watched, pid), 0).unwrap();
+                let mine = Heap::from_host(Model::process(heap.host(), &watched, pid), 0).unwrap();
                 thread::spawn(move || {
                     let object = ObjectRef::from_token(&mine, (off, generation)).unwrap();
                     let lock = RawLock::from_object(object).unwrap();
@@ -369,7 +369,7 @@ fn two_processes_claim_two_slots() {
         let watched = watch(&heap, &[], &[claim(1), claim(2)]);
         let threads: Vec<_> = [2, 3]
             .map(|pid| {
-                let mine = Heap::open(Model::process(heap.host(), &watched, pid), 0).unwrap();
+                let mine = Heap::from_host(Model::process(heap.host(), &watched, pid), 0).unwrap();
                 thread::spawn(move || {
                     mine.join().unwrap();
                     mine

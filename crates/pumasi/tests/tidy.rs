@@ -32,9 +32,9 @@ const LAYERS: [&str; 10] = [
 ];
 
 /// The families of invariants in `ARCHITECTURE.md`.
-const FAMILIES: [&str; 15] = [
+const FAMILIES: [&str; 16] = [
     "HEAP", "PART", "BLOCK", "LOCK", "SYNC", "LOG", "LIST", "DICT", "CELL", "PIN", "OBS", "PROC",
-    "PY", "POOL", "SET",
+    "PY", "POOL", "SET", "NAME",
 ];
 
 /// A source longer than this many lines must say why it is one thing.

@@ -9,6 +9,7 @@ mod leaves;
 mod list;
 mod locked;
 mod queue;
+mod roots;
 mod set;
 mod several;
 mod slice;

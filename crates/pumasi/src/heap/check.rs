@@ -9,7 +9,7 @@ use crate::heap::Heap;
 use crate::heap::cell::{BlockWord, Cell, State, Tag};
 use crate::heap::chunk::Use;
 use crate::heap::elements::{VEC_EXPORTS, VEC_TYPE};
-use crate::heap::layout::{CLASSES, O_LOCK, O_LOG, O_REFS, O_STATS, OWNER};
+use crate::heap::layout::{CLASSES, O_LOCK, O_LOG, O_REFS, O_STATS, OWNER, SB_ROOTS};
 use crate::heap::lease::L_CELL;
 use crate::heap::node::{
     DIR_ENTRIES, DIR_LEAVES, Form, LEAF_CELLS, N_LENGTH, TABLE_ENTRIES, TABLE_ENTRY, TABLE_INDEX,
@@ -236,6 +236,13 @@ impl<H: Host> Heap<H> {
         };
         let mut objects = Vec::new();
         self.for_each_object(|off, _| objects.push(off));
+        let roots = Cell(self.get(SB_ROOTS));
+        if roots != Cell::EMPTY {
+            if roots.tag() != Tag::Object {
+                walk.wrong(format!("the roots are {roots:?}"));
+            }
+            walk.reach(roots, "roots");
+        }
         for &object in &objects {
             walk.reached.insert(object);
             let lock = self

@@ -11,13 +11,11 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::fs::File;
-use std::os::fd::OwnedFd;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::heap::{Heap, HeapId, Local};
-use crate::sys::{ForkHook, Host, Real, fork, process};
+use crate::heap::{Heap, HeapId, Local, named};
+use crate::sys::{ForkHook, Host, Real, fork, process, spawn};
 
 /// Names the heap that a child shall share.
 pub const HEAP_VARIABLE: &str = "PUMASI_HEAP";
@@ -135,14 +133,19 @@ impl Heap<Real> {
     }
 
     /// What another process of this user needs to open this heap, while this process lives:
-    /// `pid:descriptor:identity`.
+    /// `pid:descriptor:identity`; of a named heap `pid:descriptor:identity:name`, which leads to
+    /// it for as long as any process has it open.
     pub fn ticket(&self) -> String {
-        format!(
-            "{}:{}:{:032x}",
-            process::own_identity().pid,
-            self.host().raw_fd(),
-            self.id()
-        )
+        let (pid, fd) = (std::process::id(), self.host().raw_fd());
+        match self.name() {
+            None => format!("{pid}:{fd}:{:032x}", self.id()),
+            Some(name) => format!("{pid}:{fd}:{:032x}:{name}", self.id()),
+        }
+    }
+
+    /// Whether a ticket is that of a named heap.
+    pub fn is_named_ticket(ticket: &str) -> bool {
+        ticket.split(':').count() == 4
     }
 
     /// Opens the heap that a ticket names, or gives the one that is open already.
@@ -154,7 +157,7 @@ impl Heap<Real> {
         let mut parts = ticket.split(':');
         let mut part = || parts.next().unwrap_or_default();
         let (pid, fd, id) = (part().parse::<u32>(), part().parse::<u32>(), part());
-        let id = HeapId::from_str_radix(id, 16);
+        let (id, name) = (HeapId::from_str_radix(id, 16), part());
         let (Ok(pid), Ok(fd), Ok(id)) = (pid, fd, id) else {
             return Err(Error::Unsupported {
                 what: format!("{ticket:?} does not name a heap (pid:descriptor:identity)"),
@@ -163,20 +166,39 @@ impl Heap<Real> {
         if let Some(heap) = Heap::find_open(id) {
             return Ok(heap);
         }
+        if !name.is_empty()
+            && let Some(heap) = Heap::open_again(name, id)?
+        {
+            return Ok(heap);
+        }
+        let heap = match Heap::of_process(pid, fd, id) {
+            Err(Error::Os { source, .. }) => Err(Error::HeapGone {
+                heap: id,
+                why: format!("/proc/{pid}/fd/{fd}: {source}"),
+            }),
+            other => other,
+        }?;
+        heap.attach_to_forks();
+        Ok(heap)
+    }
+
+    /// The heap that a process of this user has open at a descriptor, if it is that very one. This
+    /// process is no participant of it yet, and its children will not know of it.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when the process or the descriptor cannot be reached, [`Error::HeapGone`] when
+    /// that is something else, [`Error::Unsupported`] when the heap cannot be used from here.
+    pub(crate) fn of_process(pid: u32, fd: u32, id: HeapId) -> Result<Heap> {
         let gone = |why: String| Error::HeapGone { heap: id, why };
-        let path = format!("/proc/{pid}/fd/{fd}");
-        let file = File::options()
-            .read(true)
-            .write(true)
-            .open(&path)
-            .map_err(|e| gone(format!("{path}: {e}")))?;
-        let host = Real::open(OwnedFd::from(file)).map_err(|e| gone(e.to_string()))?;
-        let heap = Heap::open(host, process::pid_namespace())?;
+        let host = Real::of_process(pid, fd).map_err(|error| match error {
+            Error::Unsupported { what } => gone(what),
+            other => other,
+        })?;
+        let heap = Heap::from_host(host, process::pid_namespace())?;
         // The pid may have been given to another program since.
         if heap.id() != id {
-            return Err(gone(format!("{path} is another heap by now")));
+            return Err(gone(format!("/proc/{pid}/fd/{fd} is another heap by now")));
         }
-        heap.attach_to_forks();
         Ok(heap)
     }
 
@@ -194,6 +216,46 @@ impl Heap<Real> {
             .push(self.clone());
         HOOKED.get_or_init(|| fork::register(&Forks));
     }
+
+    /// All heaps that this process has open.
+    pub fn all_open() -> Vec<Heap> {
+        OPEN.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has this heap no longer follow the process.
+    pub(crate) fn detach_from_forks(&self) {
+        let mut open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = open.iter().position(|heap| Arc::ptr_eq(&heap.0, &self.0));
+        let ours = at.map(|at| open.swap_remove(at));
+        // Not under the lock: it may be the last that leads to the memory.
+        drop(open);
+        drop(ours);
+    }
+
+    /// Leaves all heaps in order; see [`Heap::leave`]. A named one that nobody else has open is
+    /// gone then.
+    pub fn leave_all() {
+        for heap in Heap::all_open() {
+            heap.depart();
+        }
+    }
+}
+
+/// Has the exit of this process tell its heaps that it leaves in order: what it holds then stays as
+/// it is, while a death would free it. Also after a panic, as multiprocessing does after an
+/// exception.
+///
+/// # Errors
+/// [`Error::Os`] when the C library has no room.
+pub(crate) fn leave_at_exit() -> Result<()> {
+    extern "C" fn leave() {
+        Heap::leave_all();
+    }
+    static ASKED: OnceLock<()> = OnceLock::new();
+    if ASKED.set(()).is_ok() {
+        spawn::at_exit(leave).map_err(Error::os("atexit"))?;
+    }
+    Ok(())
 }
 
 /// What a parent has reserved for its next child, and what became of the reservations before.
@@ -208,6 +270,8 @@ struct Reservation {
 }
 
 struct Held {
+    /// So that no other thread has a name's file locked, which the child would keep locked.
+    naming: std::sync::MutexGuard<'static, ()>,
     open: std::sync::MutexGuard<'static, Vec<Heap>>,
     reserved: Vec<Option<Reservation>>,
     /// The states of this process whose tables of handles are held across the fork.
@@ -227,6 +291,7 @@ static SETTLED: AtomicU64 = AtomicU64::new(0);
 
 impl ForkHook for Forks {
     fn prepare(&self) {
+        let naming = named::naming();
         let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         for heap in open.iter().filter(|heap| heap.own_local().is_some()) {
             heap.make_place(&SETTLED);
@@ -237,6 +302,7 @@ impl ForkHook for Forks {
         let reserved = open.iter().map(Heap::reservation).collect();
         locals.iter().flatten().for_each(|l| l.handles.hold());
         let held = Held {
+            naming,
             open,
             reserved,
             locals,
@@ -267,7 +333,13 @@ impl ForkHook for Forks {
         let Some(held) = FORKING.try_with(|f| f.borrow_mut().take()).ok().flatten() else {
             return;
         };
-        for ((heap, reservation), parent) in held.open.iter().zip(held.reserved).zip(held.locals) {
+        let Held {
+            naming,
+            open,
+            reserved,
+            locals,
+        } = held;
+        for ((heap, reservation), parent) in open.iter().zip(reserved).zip(locals) {
             if let Some(r) = reservation
                 && let Some(parent) = parent
                 && heap.adopt_slot(r.slot, r.generation)
@@ -279,6 +351,7 @@ impl ForkHook for Forks {
                 heap.install(r.slot, r.generation, handles, Some((pins, parent)));
             }
         }
+        drop((open, naming));
         // The parent's reservations are no business of ours; its lock may be held by a thread
         // that does not exist here, so that it is only tried.
         if let Ok(mut unclaimed) = UNCLAIMED.try_lock() {
@@ -297,7 +370,7 @@ impl Local {
 
 impl Heap<Real> {
     /// This process's state, if it has attached.
-    fn own_local(&self) -> Option<&'static Local> {
+    pub(crate) fn own_local(&self) -> Option<&'static Local> {
         let raw = self.host().private().load(Ordering::Acquire);
         (!raw.is_null()).then(|| self.local().ok()).flatten()
     }

@@ -18,9 +18,11 @@
 //! - [`value`]: bringing values in; [`fetch`]: and out.
 //! - [`codec`]: how tuples and keys are written down.
 //! - [`stats`]: where the memory went.
+//! - [`named`]: heaps that unrelated programs find by a name.
 //! - `shareable`: which Rust types may lie in shared memory as they are.
 //!
-//! HEAP-1: a mapping is never moved and never unmapped while the process lives.
+//! HEAP-1: a mapping is never moved, and unmapped only when nothing in the process leads to its heap
+//! any more: no name of it ([`Heap`]), no handle, no view.
 //! HEAP-2: a process that is killed leaves a prefix of its stores; every change has one commit
 //! word, and what must be undone before it or finished after it is in the log of the object.
 
@@ -42,6 +44,7 @@ pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod log;
 pub(crate) mod mark;
+pub mod named;
 pub(crate) mod node;
 pub mod object;
 pub(crate) mod observe;
@@ -101,6 +104,8 @@ pub(crate) struct Inner<H: Host> {
     pub(crate) chunk_size: u64,
     pub(crate) chunks: u64,
     pub(crate) chunks_at: u64,
+    /// By what name others find it.
+    pub(crate) named: std::sync::OnceLock<named::Named>,
 }
 
 /// The state that belongs to one process (or, in the simulator, to one simulated process).
@@ -125,6 +130,7 @@ pub struct Builder {
     limit: Option<u64>,
     reserve: Option<u64>,
     chunk_size: u64,
+    pub(crate) name: Option<String>,
 }
 
 impl Default for Builder {
@@ -133,6 +139,7 @@ impl Default for Builder {
             limit: None,
             reserve: None,
             chunk_size: 64 * 1024,
+            name: None,
         }
     }
 }
@@ -162,12 +169,30 @@ impl Builder {
         self
     }
 
+    /// By this name other programs of the same user find it with [`Heap::open`]: at most 128
+    /// letters and digits of ASCII, `.`, `_` and `-`, the first a letter or digit.
+    #[must_use]
+    pub fn name(mut self, name: &str) -> Builder {
+        self.name = Some(name.to_owned());
+        self
+    }
+
     /// Makes the heap.
     ///
     /// # Errors
     /// [`Error::Os`] when the system refuses memory, [`Error::Unsupported`] for a chunk size
-    /// that is not a power of two from 4096 up.
+    /// that is not a power of two from 4096 up. With a name, as [`Heap::create`].
     pub fn create(self) -> Result<Heap> {
+        if self.name.is_some() {
+            return self.create_named();
+        }
+        let heap = self.make()?;
+        heap.attach_to_forks();
+        Ok(heap)
+    }
+
+    /// Makes the memory and an empty heap in it.
+    pub(crate) fn make(&self) -> Result<Heap> {
         let limit = self.limit.unwrap_or_else(global::default_limit);
         let reserve = self.reserve.unwrap_or_else(|| {
             let wanted = limit.saturating_mul(2).max(64 << 30);
@@ -184,15 +209,13 @@ impl Builder {
                 other => break other?,
             }
         };
-        let heap = Heap::format(
+        Heap::format(
             host,
             self.chunk_size,
             limit,
             process::random_u128(),
             process::pid_namespace(),
-        )?;
-        heap.attach_to_forks();
-        Ok(heap)
+        )
     }
 }
 
@@ -239,7 +262,7 @@ impl<H: Host> Heap<H> {
         );
         put(SB_PID_NAMESPACE, pid_ns);
         host.store64(SB_READY, 1, Ordering::Release);
-        Heap::open(host, pid_ns)
+        Heap::from_host(host, pid_ns)
     }
 
     /// Opens the heap that lies in the host's memory.
@@ -247,7 +270,7 @@ impl<H: Host> Heap<H> {
     /// # Errors
     /// [`Error::Corrupt`] when it is not one, [`Error::Unsupported`] when it is one of another
     /// format or of processes in another pid namespace.
-    pub fn open(host: H, pid_ns: u64) -> Result<Self> {
+    pub fn from_host(host: H, pid_ns: u64) -> Result<Self> {
         let get = |at| host.load64(at, Ordering::Acquire);
         if host.size() < PARTICIPANTS + MAX_PARTICIPANTS * PARTICIPANT_SIZE + PAGE {
             return Err(Error::Unsupported {
@@ -291,6 +314,7 @@ impl<H: Host> Heap<H> {
             chunk_size,
             chunks,
             chunks_at,
+            named: std::sync::OnceLock::new(),
             host,
         })))
     }
@@ -409,16 +433,19 @@ mod tests {
         let other = heap.host().copy(2);
         other.poke(SB_FORMAT, FORMAT + 1);
         assert!(matches!(
-            Heap::open(other, 0),
+            Heap::from_host(other, 0),
             Err(Error::Unsupported { .. })
         ));
         assert!(matches!(
-            Heap::open(heap.host().copy(2), 5),
+            Heap::from_host(heap.host().copy(2), 5),
             Err(Error::Unsupported { .. })
         ));
         let other = heap.host().copy(2);
         other.poke(SB_MAGIC, 0);
-        assert!(matches!(Heap::open(other, 0), Err(Error::Corrupt { .. })));
-        assert_eq!(Heap::open(heap.host().copy(2), 0).unwrap().id(), 7);
+        assert!(matches!(
+            Heap::from_host(other, 0),
+            Err(Error::Corrupt { .. })
+        ));
+        assert_eq!(Heap::from_host(heap.host().copy(2), 0).unwrap().id(), 7);
     }
 }

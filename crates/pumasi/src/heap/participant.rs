@@ -193,6 +193,9 @@ impl<H: Host> Heap<H> {
         }));
         let raw = ptr::from_ref(local).cast_mut();
         self.host().private().store(raw.cast(), Ordering::Release);
+        if let Some(named) = self.0.named.get() {
+            named.enrol(slot, self.host().identity());
+        }
         local
     }
 

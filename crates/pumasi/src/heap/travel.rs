@@ -62,20 +62,26 @@ impl Serialize for ObjectRef<Real> {
             )));
         }
         let (offset, generation) = self.token();
-        (self.heap().id(), offset, generation).serialize(serializer)
+        // By it a process that has not opened a named heap finds its way there.
+        let ticket = self.heap().name().map(|_| self.heap().ticket());
+        (self.heap().id(), offset, generation, ticket).serialize(serializer)
     }
 }
 
-/// Finds the object in a heap that this process has open.
+/// Finds the object in a heap that this process has open, or opens a named one.
 impl<'de> Deserialize<'de> for ObjectRef<Real> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (id, offset, generation) = <(HeapId, u64, u64)>::deserialize(deserializer)?;
-        let heap = Heap::find_open(id).ok_or_else(|| {
-            D::Error::custom(Error::HeapGone {
+        let (id, offset, generation, ticket) =
+            <(HeapId, u64, u64, Option<String>)>::deserialize(deserializer)?;
+        let found = match (Heap::find_open(id), ticket) {
+            (Some(heap), _) => Ok(heap),
+            (None, Some(ticket)) => Heap::attach_ticket(&ticket),
+            (None, None) => Err(Error::HeapGone {
                 heap: id,
                 why: "this process does not have it open".to_owned(),
-            })
-        })?;
+            }),
+        };
+        let heap = found.map_err(D::Error::custom)?;
         ObjectRef::from_token(&heap, (offset, generation)).map_err(D::Error::custom)
     }
 }

@@ -17,8 +17,8 @@ use rustix::fs::{Mode, OFlags};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::{Error, Result};
-use crate::heap::Heap;
+use crate::error::Error;
+use crate::heap::global;
 use crate::process::handover;
 use crate::process::mailbox::Mailbox;
 use crate::process::message::{self, Boot, Refusal, Report};
@@ -70,22 +70,6 @@ pub(crate) fn is_initialised() -> bool {
 /// Remembers that this program's `main` begins as it should.
 pub(crate) fn set_initialised() {
     INITIALISED.store(true, Ordering::Relaxed);
-}
-
-/// Has the exit of this process tell the heap that it leaves in order: what it holds then stays
-/// as it is, while a death would free it. Also after a panic, as multiprocessing does after an
-/// exception.
-pub(crate) fn leave_heap_in_order() -> Result<()> {
-    extern "C" fn leave() {
-        if let Ok(heap) = Heap::global() {
-            heap.leave();
-        }
-    }
-    static ASKED: OnceLock<()> = OnceLock::new();
-    if ASKED.set(()).is_ok() {
-        spawn::at_exit(leave).map_err(Error::os("atexit"))?;
-    }
-    Ok(())
 }
 
 /// Runs the task that this process was started with and exits; returns if there is none.
@@ -166,7 +150,7 @@ fn prepare(
     let unreachable = |why: Error| Refusal::Arguments(format!("the shared heap: {why}"));
     let memory = memory.ok_or_else(|| Refusal::Arguments("no shared heap came".to_owned()))?;
     let heap = handover::open(&memory, boot.heap).map_err(unreachable)?;
-    leave_heap_in_order().map_err(unreachable)?;
+    global::leave_at_exit().map_err(unreachable)?;
     let mailbox = Mailbox::open(&heap, boot.mailbox).map_err(unreachable)?;
     let arguments = mailbox.bytes(boot.arguments).map_err(unreachable)?;
     let io = TaskIo {

@@ -323,7 +323,7 @@ pub(crate) fn reap(pid: u32) -> Option<ExitStatus> {
     match spawn::reap(pid) {
         Ok(None) => None,
         Ok(Some(ended)) => {
-            if let Ok(heap) = Heap::global() {
+            for heap in Heap::all_open() {
                 heap.record_exit(pid, ended.status, ended.peak);
             }
             Some(ExitStatus::from_wait(ended.status))

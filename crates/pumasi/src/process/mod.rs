@@ -84,7 +84,7 @@ pub fn init() -> Result<&'static Heap> {
     boot::set_initialised();
     boot::run_task_if_started_with_one();
     let heap = global::init()?;
-    boot::leave_heap_in_order()?;
+    crate::heap::global::leave_at_exit()?;
     Ok(heap)
 }
 

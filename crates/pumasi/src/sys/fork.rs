@@ -14,6 +14,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
 use crate::error::{Error, Result};
+use crate::sys::SpinLock;
 
 const PAGE: usize = 4096;
 /// Words in the wiped page: how many heaps one process can have open.
@@ -27,6 +28,8 @@ unsafe impl Sync for Page {}
 
 static PAGE_PTR: OnceLock<Option<Page>> = OnceLock::new();
 static NEXT_WORD: AtomicUsize = AtomicUsize::new(0);
+/// Words that nobody uses any more.
+static GIVEN_BACK: SpinLock<Vec<&'static AtomicPtr<()>>> = SpinLock::new(Vec::new());
 
 fn page() -> Option<&'static Page> {
     PAGE_PTR
@@ -54,6 +57,9 @@ fn page() -> Option<&'static Page> {
 /// [`Error::Unsupported`] when a process opens more than [`MAX_HEAPS`] heaps or the kernel has
 /// no `MADV_WIPEONFORK` (Linux 4.14).
 pub fn private_word() -> Result<&'static AtomicPtr<()>> {
+    if let Some(word) = GIVEN_BACK.with(Vec::pop) {
+        return Ok(word);
+    }
     let index = NEXT_WORD.fetch_add(1, Ordering::Relaxed);
     match page() {
         // SAFETY: the index is inside the page, which was zeroed by the kernel (null pointers)
@@ -66,6 +72,12 @@ pub fn private_word() -> Result<&'static AtomicPtr<()>> {
             what: "the kernel has no MADV_WIPEONFORK; pumasi needs Linux 5.14 or newer".into(),
         }),
     }
+}
+
+/// Lets another heap have the word.
+pub(crate) fn give_back(word: &'static AtomicPtr<()>) {
+    word.store(ptr::null_mut(), Ordering::Release);
+    GIVEN_BACK.with(|words| words.push(word));
 }
 
 /// What wants to know of a fork.
@@ -107,17 +119,21 @@ extern "C" fn prepare() {
     for hook in hooks.iter() {
         hook.prepare();
     }
+    // No other thread has it in the child.
+    GIVEN_BACK.hold();
     // A thread whose locals are gone is exiting; it forks without the guard.
     let _ = HELD.try_with(|held| held.set(Some(hooks)));
 }
 
 extern "C" fn parent() {
+    GIVEN_BACK.let_go();
     if let Ok(Some(hooks)) = HELD.try_with(Cell::take) {
         hooks.iter().for_each(|hook| hook.parent());
     }
 }
 
 extern "C" fn child() {
+    GIVEN_BACK.let_go();
     FORKS.fetch_add(1, Ordering::Relaxed);
     if let Ok(Some(hooks)) = HELD.try_with(Cell::take) {
         hooks.iter().for_each(|hook| hook.child());

@@ -8,6 +8,7 @@ pub(crate) mod bell;
 pub mod fork;
 mod host;
 mod mem;
+pub(crate) mod names;
 pub mod process;
 mod real;
 #[cfg(any(test, feature = "sim"))]

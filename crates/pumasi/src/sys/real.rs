@@ -1,10 +1,13 @@
-//! The host that users run on: a sealed memfd, mapped once and never moved.
+//! The host that users run on: a sealed memfd, mapped once and never moved; unmapped when nothing in
+//! the process refers to it any more.
 
 use core::mem::MaybeUninit;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, Ordering};
 use core::time::Duration;
+use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
@@ -37,10 +40,43 @@ impl Real {
         Real::map(fd, size)
     }
 
+    /// Maps the memory behind a descriptor of another process of this user.
+    ///
+    /// # Errors
+    /// [`Error::Os`] when the process or its descriptor cannot be reached, [`Error::Unsupported`]
+    /// when the file is something else.
+    pub fn of_process(pid: u32, fd: u32) -> Result<Real> {
+        let path = format!("/proc/{pid}/fd/{fd}");
+        // A number is soon another's, and opening what is no file may do something to it.
+        let leads_to = std::fs::read_link(&path).map_err(|source| Error::Os {
+            call: "readlink",
+            source,
+        })?;
+        if !leads_to
+            .as_os_str()
+            .as_bytes()
+            .starts_with(b"/memfd:pumasi")
+        {
+            return Err(Error::Unsupported {
+                what: format!("{path} is not a pumasi heap"),
+            });
+        }
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .open(&path)
+            .map_err(|source| Error::Os {
+                call: "open",
+                source,
+            })?;
+        Real::open(OwnedFd::from(file))
+    }
+
     /// Maps a memory that another process made.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] when the file is not a sealed heap, [`Error::Os`] otherwise.
+    /// [`Error::Unsupported`] when the file is not a sealed heap, [`Error::Denied`] when it is
+    /// another user's, [`Error::Os`] otherwise.
     pub fn open(fd: OwnedFd) -> Result<Real> {
         let seals = rustix::fs::fcntl_get_seals(&fd).map_err(Error::os("fcntl(F_GET_SEALS)"))?;
         if !seals.contains(SealFlags::SHRINK) {
@@ -48,8 +84,14 @@ impl Real {
                 what: "the file is not a pumasi heap: it could shrink".into(),
             });
         }
-        let size = rustix::fs::fstat(&fd).map_err(Error::os("fstat"))?.st_size;
-        Real::map(fd, u64::try_from(size).unwrap_or(0))
+        let found = rustix::fs::fstat(&fd).map_err(Error::os("fstat"))?;
+        // Only root comes so far with the memory of another; what lies there is not to be trusted.
+        if found.st_uid != rustix::process::geteuid().as_raw() {
+            return Err(Error::Denied {
+                what: format!("the heap belongs to another user ({})", found.st_uid),
+            });
+        }
+        Real::map(fd, u64::try_from(found.st_size).unwrap_or(0))
     }
 
     fn map(fd: OwnedFd, size: u64) -> Result<Real> {
@@ -58,6 +100,7 @@ impl Real {
                 what: format!("a heap of {size} bytes: the size must be whole pages"),
             });
         }
+        let private = fork::private_word()?;
         // SAFETY: a new mapping at an address that the kernel chooses touches nothing of ours.
         let base = unsafe {
             rustix::mm::mmap(
@@ -69,16 +112,19 @@ impl Real {
                 0,
             )
         }
-        .map_err(Error::os("mmap"))?;
+        .map_err(|errno| {
+            fork::give_back(private);
+            Error::os("mmap")(errno)
+        })?;
         // A core dump of the reserve would be huge; failing to say so costs nothing else.
         // SAFETY: advice on the mapping that was just made, which changes none of its bytes.
         let _ = unsafe { rustix::mm::madvise(base, size as usize, Advice::LinuxDontDump) };
         Ok(Real {
-            // SAFETY: the mapping is page-aligned, `size` long, and never unmapped: a `Real`
-            // lives as long as the process (HEAP-1), so that no late futex or view can miss it.
+            // SAFETY: the mapping is page-aligned, `size` long, and unmapped when the `Real` is
+            // dropped, which everything that uses the memory keeps (HEAP-1).
             mem: unsafe { Mem::new(base.cast::<u8>(), size) },
             fd,
-            private: fork::private_word()?,
+            private,
         })
     }
 
@@ -87,10 +133,18 @@ impl Real {
         self.fd.as_fd().as_raw_fd()
     }
 
-    /// The memory, for views that outlive a call.
+    /// The memory, for views that outlive a call; they have to keep the heap.
     #[inline(always)]
     pub fn mem(&self) -> Mem {
         self.mem
+    }
+}
+
+impl Drop for Real {
+    fn drop(&mut self) {
+        fork::give_back(self.private);
+        // SAFETY: our own mapping, which nothing refers to any more (HEAP-1).
+        let _ = unsafe { rustix::mm::munmap(self.mem.base().cast(), self.mem.size() as usize) };
     }
 }
 

@@ -17,12 +17,12 @@ pub fn heap() -> Heap<Sim> {
 
 /// Another simulated process on the same memory.
 pub fn sibling(heap: &Heap<Sim>, pid: u32) -> Heap<Sim> {
-    Heap::open(heap.host().sibling(pid), 0).unwrap()
+    Heap::from_host(heap.host().sibling(pid), 0).unwrap()
 }
 
 /// A process on a copy of the memory.
 pub fn copy(heap: &Heap<Sim>, pid: u32) -> Heap<Sim> {
-    Heap::open(heap.host().copy(pid), 0).unwrap()
+    Heap::from_host(heap.host().copy(pid), 0).unwrap()
 }
 
 /// A plain value: what the models hold.
