@@ -61,6 +61,7 @@ pub use collect::Collected;
 pub use observe::{Access, ObjectStats};
 pub use stats::Stats;
 
+use core::ptr;
 use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
@@ -106,6 +107,23 @@ pub(crate) struct Inner<H: Host> {
     pub(crate) chunks_at: u64,
     /// By what name others find it.
     pub(crate) named: std::sync::OnceLock<named::Named>,
+}
+
+impl<H: Host> Drop for Inner<H> {
+    fn drop(&mut self) {
+        // Others end with the process.
+        if self.named.get().is_none() {
+            return;
+        }
+        let word = self.host.private().swap(ptr::null_mut(), Ordering::AcqRel);
+        let local = word.cast::<Local>();
+        if !local.is_null() && local != participant::ATTACHING {
+            // SAFETY: the word leads to a leaked box of this process (PART-1), and whoever could
+            // still use it would need the heap, to which this was the last reference.
+            let local = unsafe { Box::from_raw(local) };
+            participant::give_slot_up(&self.host, &local);
+        }
+    }
 }
 
 /// The state that belongs to one process (or, in the simulator, to one simulated process).

@@ -11,9 +11,9 @@
 //! PART-2: the low 20 bits of a generation are never zero, so that no owner word is zero; each
 //! claim of a slot raises the generation.
 //! PART-3: slot 0 is nobody's. As an owner it means "kept by one who left in order".
-//! PART-4: a slot is only given up by whoever settles the estate after the process has ended;
-//! a process never frees its own slot, so that none of its threads can still be at work under a
-//! token that others already call dead.
+//! PART-4: a slot is only freed by whoever settles the estate after the process has ended, or after
+//! it has left the heap and nothing in it leads there any more; so that none of its threads can
+//! still be at work under a token that others already call dead.
 //!
 //! The claim is one compare-and-swap; a process killed right after it is known by pid, and one
 //! killed before its identity was written is told by the pid alone.
@@ -107,6 +107,22 @@ pub(crate) enum Fate {
 
 pub(crate) const fn slot_at(slot: u64) -> u64 {
     PARTICIPANTS + slot * PARTICIPANT_SIZE
+}
+
+/// Gives the slot up that this process has left, when nothing in it leads to the heap any more:
+/// whoever comes next settles it as that of one who has ended (PART-4).
+pub(crate) fn give_slot_up(host: &impl Host, local: &Local) {
+    let at = slot_at(local.slot) + P_CLAIM;
+    let word = host.load64(at, Ordering::Acquire);
+    let claim = Claim::unpack(word);
+    if claim.state == Slot::Left && claim.generation == local.generation {
+        let dying = Claim {
+            state: Slot::DyingLeft,
+            ..claim
+        };
+        // Nobody else changes the claim of one who lives.
+        let _ = host.cas64(at, word, dying.pack());
+    }
 }
 
 impl<H: Host> Heap<H> {

@@ -16,6 +16,7 @@ mod lists;
 mod objects;
 mod primitives;
 mod queues;
+mod roots;
 mod sets;
 #[path = "../support/mod.rs"]
 mod support;
