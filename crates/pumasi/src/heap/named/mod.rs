@@ -209,7 +209,7 @@ impl Heap<Real> {
     /// # let name = name.as_str();
     /// let heap = Heap::create(name)?;
     /// let counts: Dict<String, i64> = Dict::new_in(&heap)?;
-    /// heap.roots()?.insert("counts", counts.clone().cast())?;
+    /// heap.roots()?.insert("counts", &counts)?;
     /// counts.add("begun", 1)?;
     ///
     /// // In another program: Heap::open(name)?, then
