@@ -222,6 +222,16 @@ def meet(condition: Any, barrier: Any, seen: Any) -> None:
         condition.notify_all()
 
 
+def test_whether_a_lock_is_held(manager: Any) -> None:
+    for make in ("Lock", "RLock", "Semaphore", "BoundedSemaphore", "Condition"):
+        lock = getattr(manager, make)()
+        assert not lock.locked()
+        with lock:
+            assert lock.locked()
+            assert make == "Condition" or lock._callmethod("locked")
+        assert not lock.locked()
+
+
 def test_conditions_and_barriers_without_a_server(ctx: Any) -> None:
     with ctx.Manager() as manager:
         before = helpers.children()

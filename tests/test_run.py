@@ -39,6 +39,13 @@ def test_every_form_of_import_in_every_child() -> None:
     ]
 
 
+def test_every_order_of_import() -> None:
+    done = run("orders.py")
+    assert (done.returncode, done.stderr) == (0, "")
+    found = done.stdout.split()
+    assert found == ["pumasi"] * 15
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_segments(method: str) -> None:
     done = run("segments.py", method)

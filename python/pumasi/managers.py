@@ -442,6 +442,8 @@ class _HeapNamespaceProxy(WrappingProxy, NamespaceProxy):  # type: ignore[misc]
 class _HeapAcquirerProxy(WrappingProxy, AcquirerProxy):  # type: ignore[misc]
     """A lock or semaphore with the interface, and the exceptions, of `threading`'s."""
 
+    _exposed_: tuple[str, ...] = ("acquire", "release", "locked")
+
     def acquire(self, blocking: bool = True, timeout: float | None = None) -> bool:
         """Acquire, waiting at most `timeout` seconds; return whether it was acquired."""
         self._gate.check()
@@ -464,6 +466,11 @@ class _HeapAcquirerProxy(WrappingProxy, AcquirerProxy):  # type: ignore[misc]
         """Release."""
         self._gate.check()
         self._held.release()
+
+    def locked(self) -> bool:
+        """Whether somebody holds it, or no permit is left."""
+        self._gate.check()
+        return self._held.locked()  # type: ignore[no-any-return]
 
     def __enter__(self) -> bool:
         return self.acquire()
@@ -542,11 +549,17 @@ class _HeapConditionProxy(_HeapAcquirerProxy, ConditionProxy):  # type: ignore[m
     """A condition with the interface, and the exceptions, of `threading`'s."""
 
     _typeid = "Condition"
+    _exposed_ = ConditionProxy._exposed_
 
     def __reduce__(self) -> Any:
         lock = self._held._lock
         function, args = super().__reduce__()
         return function, (*args, type(lock), _core.Reference(lock))
+
+    def locked(self) -> bool:
+        """Whether somebody holds the lock."""
+        self._gate.check()
+        return self._held._lock.locked()  # type: ignore[no-any-return]
 
     def release(self) -> None:
         """Release the lock."""

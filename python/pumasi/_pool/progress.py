@@ -1,4 +1,4 @@
-"""Showing how far a map has come: by tqdm's bar or rich's where one is installed, else by a line."""
+"""Showing how far a map has come: by tqdm's bar or rich's where one is installed, or by a line."""
 
 from __future__ import annotations
 
