@@ -440,3 +440,91 @@ def test_a_process_can_be_interrupted(ctx: Any) -> None:
     child.close()
     with pytest.raises(ValueError, match="closed"):
         child.interrupt()
+
+
+OWNER = """
+import os, signal, sys, threading, time
+import pumasi as mp
+
+def sleep(begun):
+    begun.release()
+    time.sleep(1000)
+
+if __name__ == "__main__":
+    ctx = mp.get_context(sys.argv[1])
+    begun = ctx.Semaphore(0)
+    made = [ctx.Process(target=sleep, args=(begun,), daemon=daemon) for daemon in (True, False)]
+    threads = [threading.Thread(target=process.start) for process in made]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    for _ in made:
+        begun.acquire()
+    # Neither has ended with its thread, nor with a fork of this process which has ended.
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert all(process.is_alive() for process in made)
+    print(*[process.pid for process in made], flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def runs(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def test_daemons_go_with_a_killed_parent_and_others_stay(ctx: Any, tmp_path: Path) -> None:
+    program = tmp_path / "owner.py"
+    program.write_text(OWNER)
+    owner = subprocess.Popen(
+        [sys.executable, str(program), ctx.get_start_method()],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert owner.stdout is not None
+    with owner.stdout as said:
+        daemon, other = map(int, said.readline().split())
+    owner.wait(60)
+    try:
+        deadline = time.monotonic() + 60
+        while runs(daemon):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        assert runs(other)
+    finally:
+        os.kill(other, signal.SIGKILL)
+
+
+def test_a_program_may_be_the_first_process_of_a_container(tmp_path: Path) -> None:
+    program = tmp_path / "first.py"
+    program.write_text(
+        "import os, pumasi as mp\n"
+        "def put(queue): queue.put(os.getppid())\n"
+        "if __name__ == '__main__':\n"
+        "    for method in ('fork', 'spawn', 'forkserver'):\n"
+        "        ctx = mp.get_context(method)\n"
+        "        with ctx.Pool(1) as pool, mp.ProcessPoolExecutor(1, ctx) as executor:\n"
+        "            queue = ctx.Queue()\n"
+        "            daemon = ctx.Process(target=put, args=(queue,), daemon=True)\n"
+        "            daemon.start()\n"
+        "            queue.get()\n"
+        "            daemon.join()\n"
+        "            print(os.getpid(), pool.apply(abs, (-1,)),\n"
+        "                  executor.submit(abs, -2).result(), daemon.exitcode)\n"
+    )
+    within = ["unshare", "-rpf", "--mount-proc"]
+    try:
+        subprocess.run([*within, "true"], check=True, capture_output=True, timeout=60)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("no namespace may be made here")
+    ended = subprocess.run(
+        [*within, sys.executable, str(program)], capture_output=True, text=True, timeout=100
+    )
+    assert (ended.stdout, ended.stderr) == ("1 1 2 0\n" * 3, "")

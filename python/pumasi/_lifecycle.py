@@ -106,6 +106,9 @@ def ended(child: process.BaseProcess) -> None:
     popen._pumasi_noted = True  # type: ignore[union-attr]
     # Only who reaps a process learns what ended it; who finds its locks wants to know.
     _core.heap.record_exit(popen.pid, code)  # type: ignore[union-attr]
+    lifeline = getattr(popen, "_pumasi_lifeline", None)
+    if lifeline is not None:
+        lifeline.close()
     release_ended()
 
 

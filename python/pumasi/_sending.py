@@ -52,8 +52,7 @@ def _dump(new_pickler: Callable[..., Any], value: object) -> _Pickled:
             raw = buffer.raw()
         except BufferError:
             return True  # not contiguous: the pickle takes a copy
-        # What may not be written stays in the pickle, so that it arrives the same.
-        if raw.nbytes < _OUT_OF_BAND or raw.readonly:
+        if raw.nbytes < _OUT_OF_BAND:
             return True
         buffers.append(raw)
         return False

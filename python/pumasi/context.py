@@ -62,6 +62,12 @@ class _LeavesInOrder(BaseProcess):
     """A process which tells the heap that it ended in order, when nothing of it runs any more."""
 
     def _bootstrap(self, *args: Any, **kwargs: Any) -> int:
+        lifeline = self.__dict__.pop("_pumasi_lifeline", None)
+        if lifeline is not None:
+            from ._lifeline import die_with_owner
+
+            die_with_owner(lifeline)
+            lifeline.close()
         code: int = super()._bootstrap(*args, **kwargs)  # type: ignore[misc]
         # By now the threads of this process have ended as well, which multiprocessing waits for
         # only after its finalizers.
@@ -69,7 +75,28 @@ class _LeavesInOrder(BaseProcess):
         return code
 
     def start(self) -> None:
-        """Start the process. Unlike any other daemonic process, a pool's worker may do that."""
+        """Start the process. Unlike any other daemonic process, a pool's worker may do that.
+
+        A daemonic process ends with the one that starts it, also when that is killed.
+        """
+        if not self.daemon or hasattr(self, "_pumasi_lifeline"):
+            self._start()
+            return
+        from ._lifeline import Lifeline
+
+        lifeline = Lifeline()
+        self._pumasi_lifeline = lifeline.reader
+        try:
+            self._start()
+        except BaseException:
+            lifeline.close()
+            raise
+        finally:
+            del self._pumasi_lifeline
+            lifeline.reader.close()
+        self._popen._pumasi_lifeline = lifeline  # type: ignore[attr-defined]
+
+    def _start(self) -> None:
         config = current_process()._config  # type: ignore[attr-defined]
         if config.get("pumasi_nests") and config.get("daemon"):
             config["daemon"] = False

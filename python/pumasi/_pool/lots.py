@@ -1,9 +1,7 @@
-"""What the owner of a pool keeps of a batch, and what its workers live by."""
+"""What the owner of a pool keeps of a batch."""
 
 from __future__ import annotations
 
-import os
-from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any
 
 from .. import _core
@@ -72,33 +70,3 @@ class Lot:
             result = self.results[item[0]]
             result._deliver(self, 1, [item])
             completed.append(result)
-
-
-class Lifeline:
-    """A pipe whose writing end only the owner of a pool has, and the kernel closes at its end."""
-
-    _writers: set[int] = set()  # noqa: RUF012
-
-    def __init__(self) -> None:
-        reader, self.writer = os.pipe()
-        self.reader = Connection(reader, writable=False)
-        self._open = True
-        Lifeline._writers.add(self.writer)
-
-    def close(self) -> None:
-        """Let go of both ends, once: another pipe may have their numbers afterwards."""
-        if self._open and self.writer in Lifeline._writers:
-            self._open = False
-            Lifeline._writers.discard(self.writer)
-            os.close(self.writer)
-            self.reader.close()
-
-    @classmethod
-    def forked(cls) -> None:
-        """In the child of a fork: no pool is ours."""
-        for writer in cls._writers:
-            os.close(writer)
-        cls._writers.clear()
-
-
-os.register_at_fork(after_in_child=Lifeline.forked)

@@ -5,10 +5,7 @@ kills it when the last writer of its *lifeline*, a pipe, is gone, whichever thre
 whatever it is doing. There is no thread for that.
 """
 
-import fcntl
-import os
 import pickle
-import select
 import signal
 import types
 from collections.abc import Callable
@@ -23,6 +20,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from .. import _core
+from .._lifeline import die_with_owner
 from .setup import Call, Limited, Setup, limited
 
 # What a batch's tasks are: how `arguments` becomes a call. 255 stands for one which cannot be
@@ -82,24 +80,6 @@ def describe(error: BaseException) -> Raised:
     except Exception:
         text = "(its text cannot be made)"
     return data, f"{kind.__module__}.{kind.__qualname__}", text, str(remote.tb)
-
-
-def die_with_owner(lifeline: Connection) -> None:
-    """Have the kernel kill this process when the pool's owner has ended."""
-    try:
-        # A description of our own: who is told belongs to it, and the inherited one is shared.
-        own = os.open(f"/proc/self/fd/{lifeline.fileno()}", os.O_RDONLY | os.O_NONBLOCK)
-        fcntl.fcntl(own, fcntl.F_SETOWN, os.getpid())
-        fcntl.fcntl(own, _F_SETSIG, signal.SIGKILL)
-        fcntl.fcntl(own, fcntl.F_SETFL, os.O_NONBLOCK | os.O_ASYNC)
-    except OSError:
-        # A sandbox without /proc: an idle worker still notices (POOL-3), a busy one afterwards.
-        return
-    if select.select([own], [], [], 0)[0]:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-_F_SETSIG = 10
 
 
 def _ignore(signum: int, frame: object) -> None:

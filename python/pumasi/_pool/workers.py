@@ -14,10 +14,11 @@ from multiprocessing.pool import RUN, TERMINATE
 from typing import Any
 
 from .. import _core, _sending
+from .._lifeline import Lifeline
 from ..exceptions import TaskTimeout, WorkerDied
 from . import deaths
 from .cpus import available_cpus
-from .lots import Lifeline, Lot
+from .lots import Lot
 from .notes import Notes
 from .results import revive
 from .setup import Setup
@@ -120,6 +121,8 @@ class Workers:
         )
         worker.name = worker.name.replace("Process", "PoolWorker")
         worker.daemon = True
+        # It has the pool's.
+        worker._pumasi_lifeline = None
         asked = self.board.now
         worker.start()
         self.pool.append(worker)
