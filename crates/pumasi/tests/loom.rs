@@ -22,14 +22,34 @@ use pumasi::heap::value::Fetch;
 use pumasi::sync::{Acquired, OnDeath, RawLock, RawRLock, RawRwLock};
 use pumasi::sys::sim::Sim;
 use pumasi::sys::{Host, Identity};
-use pumasi::{Heap, Result};
-use std::sync::Arc;
+use pumasi::{Error, Heap, Result};
+use std::sync::{Arc, OnceLock};
 
-/// Words that loom watches, by offset.
+/// Words that loom watches, by offset; none before they are named.
 #[derive(Default)]
 struct Watched {
-    small: BTreeMap<u64, Loom32>,
-    large: BTreeMap<u64, Loom64>,
+    words: OnceLock<(BTreeMap<u64, Loom32>, BTreeMap<u64, Loom64>)>,
+}
+
+impl Watched {
+    fn small(&self, off: u64) -> Option<&Loom32> {
+        self.words.get()?.0.get(&off)
+    }
+    fn large(&self, off: u64) -> Option<&Loom64> {
+        self.words.get()?.1.get(&off)
+    }
+
+    /// Watches words from here on, with the values they have.
+    fn begin(&self, host: &Sim, small: &[u64], large: &[u64]) {
+        let small = small
+            .iter()
+            .map(|&off| (off, Loom32::new(host.load32(off, Ordering::Relaxed))));
+        let large = large
+            .iter()
+            .map(|&off| (off, Loom64::new(host.load64(off, Ordering::Relaxed))));
+        let words = (small.collect(), large.collect());
+        assert!(self.words.set(words).is_ok(), "named once");
+    }
 }
 
 /// A process whose watched words are loom's.
@@ -64,67 +84,70 @@ impl Host for Model {
         self.plain.size()
     }
     fn load32(&self, off: u64, order: Ordering) -> u32 {
-        match self.watched.small.get(&off) {
+        match self.watched.small(off) {
             Some(word) => word.load(order),
             None => self.plain.load32(off, order),
         }
     }
     fn store32(&self, off: u64, value: u32, order: Ordering) {
-        match self.watched.small.get(&off) {
+        match self.watched.small(off) {
             Some(word) => word.store(value, order),
             None => self.plain.store32(off, value, order),
         }
     }
     fn cas32(&self, off: u64, old: u32, new: u32) -> std::result::Result<u32, u32> {
-        match self.watched.small.get(&off) {
+        match self.watched.small(off) {
             Some(word) => word.compare_exchange(old, new, BOTH, Ordering::Acquire),
             None => self.plain.cas32(off, old, new),
         }
     }
     fn add32(&self, off: u64, n: u32) -> u32 {
-        match self.watched.small.get(&off) {
+        match self.watched.small(off) {
             Some(word) => word.fetch_add(n, BOTH),
             None => self.plain.add32(off, n),
         }
     }
     fn load64(&self, off: u64, order: Ordering) -> u64 {
-        match self.watched.large.get(&off) {
+        match self.watched.large(off) {
             Some(word) => word.load(order),
             None => self.plain.load64(off, order),
         }
     }
     fn store64(&self, off: u64, value: u64, order: Ordering) {
-        match self.watched.large.get(&off) {
+        match self.watched.large(off) {
             Some(word) => word.store(value, order),
             None => self.plain.store64(off, value, order),
         }
     }
     fn cas64(&self, off: u64, old: u64, new: u64) -> std::result::Result<u64, u64> {
-        match self.watched.large.get(&off) {
+        match self.watched.large(off) {
             Some(word) => word.compare_exchange(old, new, Ordering::SeqCst, Ordering::SeqCst),
             None => self.plain.cas64(off, old, new),
         }
     }
     fn add64(&self, off: u64, n: u64) -> u64 {
-        match self.watched.large.get(&off) {
+        match self.watched.large(off) {
             Some(word) => word.fetch_add(n, Ordering::SeqCst),
             None => self.plain.add64(off, n),
         }
     }
     fn or64(&self, off: u64, bits: u64) -> u64 {
-        match self.watched.large.get(&off) {
+        match self.watched.large(off) {
             Some(word) => word.fetch_or(bits, Ordering::SeqCst),
             None => self.plain.or64(off, bits),
         }
     }
     fn and64(&self, off: u64, bits: u64) -> u64 {
-        match self.watched.large.get(&off) {
+        match self.watched.large(off) {
             Some(word) => word.fetch_and(bits, Ordering::SeqCst),
             None => self.plain.and64(off, bits),
         }
     }
     fn fence(&self) {
         loom::sync::atomic::fence(Ordering::SeqCst);
+    }
+    fn fence_of(&self, order: Ordering) {
+        loom::sync::atomic::fence(order);
     }
     fn load_whole(&self, off: u64, size: usize) -> u64 {
         self.plain.load_whole(off, size)
@@ -188,18 +211,10 @@ fn plain() -> Heap<Sim> {
     Heap::format(Sim::new(448 * 1024), 4096, u64::MAX, 1, 0).unwrap()
 }
 
-/// Watches words from here on, with the values they have.
 fn watch(heap: &Heap<Sim>, small: &[u64], large: &[u64]) -> Arc<Watched> {
-    let mut watched = Watched::default();
-    for &off in small {
-        let value = heap.host().load32(off, Ordering::Relaxed);
-        watched.small.insert(off, Loom32::new(value));
-    }
-    for &off in large {
-        let value = heap.host().load64(off, Ordering::Relaxed);
-        watched.large.insert(off, Loom64::new(value));
-    }
-    Arc::new(watched)
+    let watched = Arc::new(Watched::default());
+    watched.begin(heap.host(), small, large);
+    watched
 }
 
 fn process(heap: &Heap<Sim>, watched: &Arc<Watched>, pid: u32) -> Heap<Model> {
@@ -290,7 +305,7 @@ fn a_reader_and_a_writer_exclude_each_other() {
             t.join().unwrap();
         }
         for cell in cells {
-            assert_eq!(watched.large[&cell].load(Ordering::Relaxed), 0);
+            assert_eq!(watched.large(cell).unwrap().load(Ordering::Relaxed), 0);
         }
     });
 }
@@ -405,7 +420,10 @@ fn the_last_two_handles_free_an_object_once() {
         let [a, b] = [4, 5].map(|pid| process(&heap, &watched, pid));
         let [x, y] = [&a, &b].map(|h| ObjectRef::from_token(h, (off, generation)).unwrap());
         // The plain process lets go through the watched words too.
-        let first = watched.large[&(off + O_HANDLES)].fetch_and(!(1 << 1), Ordering::SeqCst);
+        let first = watched
+            .large(off + O_HANDLES)
+            .unwrap()
+            .fetch_and(!(1 << 1), Ordering::SeqCst);
         assert_ne!(first, 0);
         std::mem::forget(list);
         let thread = thread::spawn(move || drop(x));
@@ -447,6 +465,39 @@ fn a_handle_taken_from_a_container_keeps_what_is_removed_meanwhile() {
         remove.join().unwrap();
         drop(out);
         assert!(!b.is_live(off), "nothing holds it");
+    });
+}
+
+#[test]
+fn a_look_finds_what_was_there_at_one_moment() {
+    model(|| {
+        let heap = plain();
+        let watched = Arc::new(Watched::default());
+        let [a, b] = [2, 3].map(|pid| process(&heap, &watched, pid));
+        let list = RawList::create(&a).unwrap();
+        list.push(&mut a.prepare_int(7).unwrap()).unwrap();
+        let token = list.object().token();
+        let root = heap.host().load64(token.0 + O_ROOT, Ordering::Relaxed);
+        // A cell has its block's offset, in steps of 16, in the 40 bits above the tag. The leaf:
+        // its word, what it is, its length, and its first two cells.
+        let leaf = ((root >> 4) & ((1 << 40) - 1)) << 4;
+        let words = [0, 8, 16, 24, 32].map(|word| leaf + word);
+        let header = [O_VERSION, O_ROOT].map(|word| token.0 + word);
+        let large = [&header[..], &words].concat();
+        watched.begin(heap.host(), &[token.0 + O_LOCK], &large);
+        let writer = thread::spawn(move || {
+            list.clear().unwrap();
+            // What was the leaf is another list's now.
+            let other = RawList::create(&a).unwrap();
+            other.push(&mut a.prepare_int(99).unwrap()).unwrap();
+            other
+        });
+        let list = RawList::from_object(ObjectRef::from_token(&b, token).unwrap()).unwrap();
+        match list.get(0, &mut Fetch::new()) {
+            Ok(cell) => assert_eq!(cell.as_int(), 7),
+            Err(error) => assert!(matches!(error, Error::IndexOutOfRange { .. }), "{error}"),
+        }
+        drop(writer.join().unwrap());
     });
 }
 

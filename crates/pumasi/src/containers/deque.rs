@@ -31,6 +31,7 @@ use crate::heap::cell::Cell;
 use crate::heap::held::Held;
 use crate::heap::layout::{O_AUX, O_MOVES, O_ROOT};
 use crate::heap::log::Action;
+use crate::heap::look::Words;
 use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::ring::{RING_CELLS, RING_LEAST, RING_STATE, Ring, state};
 use crate::heap::value::{Fetch, Prepared};

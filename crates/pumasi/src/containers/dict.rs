@@ -41,6 +41,7 @@ use crate::heap::cell::{Cell, Tag};
 use crate::heap::held::Held;
 use crate::heap::layout::{B_BYTES, COPY_LIMIT, O_AUX, O_ROOT};
 use crate::heap::log::Action;
+use crate::heap::look::{Look, Words};
 use crate::heap::node::TABLE_TAIL;
 use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::value::{Fetch, Prepared};
@@ -217,6 +218,9 @@ impl<H: Host> RawDict<H> {
 
     #[inline]
     fn get_fast(&self, key: &Key<'_>, out: &mut Fetch<H>) -> Fast<Cell> {
+        if let Some(cell) = self.glance(key, out) {
+            return Ok(cell);
+        }
         let held = self.enter(Op::Get, "dict.get")?;
         let table = table(&held)?;
         let Some(entry) = find(&held, table, key)? else {
@@ -226,11 +230,30 @@ impl<H: Host> RawDict<H> {
         held.heap.fetch(held.local, entry, cell, out)
     }
 
+    /// The value under a key, without the lock (LOOK-1); `None` where that did not do.
+    #[inline(always)]
+    fn glance(&self, key: &Key<'_>, out: &mut Fetch<H>) -> Option<Cell> {
+        let look = self.heap().look(&self.object)?;
+        let table = table(&look).ok()?;
+        let cell = match find(&look, table, key).ok()? {
+            Some(entry) => look.fetch(entry, Cell(look.get(entry + 24)), out)?,
+            None => Cell::EMPTY,
+        };
+        look.end(cell)
+    }
+
     /// Whether the key is there.
     ///
     /// # Errors
     /// As [`RawDict::len`].
     pub fn contains(&self, key: &Key<'_>) -> Result<bool> {
+        let glance = |look: Look<'_, H>| {
+            let found = find(&look, table(&look).ok()?, key).ok()?;
+            look.end(found.is_some())
+        };
+        if let Some(found) = self.heap().look(&self.object).and_then(glance) {
+            return Ok(found);
+        }
         let held = self.enter(Op::Contains, "dict.contains")?;
         let table = table(&held)?;
         Ok(find(&held, table, key)?.is_some())

@@ -13,6 +13,7 @@ use crate::heap::cell::Cell;
 use crate::heap::held::Held;
 use crate::heap::layout::O_ROOT;
 use crate::heap::log::Action;
+use crate::heap::look::Words;
 use crate::heap::node::{DIR_ENTRIES, DIR_LEAVES, Form, LEAF_CELLS, N_LENGTH, NewNode};
 use crate::heap::object::ObjectRef;
 use crate::heap::value::Prepared;
@@ -61,10 +62,10 @@ impl Place {
 // ---- finding -----------------------------------------------------------------------------------
 
 #[inline(always)]
-pub(super) fn root<H: Host>(held: &Held<'_, H>) -> Fast<Root> {
-    let block = held.root()?;
-    let (form, capacity) = held.node(block.off)?;
-    let len = held.get(block.off + N_LENGTH);
+pub(super) fn root<H: Host>(words: &impl Words<H>) -> Fast<Root> {
+    let block = words.root()?;
+    let (form, capacity) = words.node(block.off)?;
+    let len = words.get(block.off + N_LENGTH);
     if form == Form::Leaf && len > capacity {
         return Err(Error::corrupt(block.off, "a list longer than its leaf").into());
     }
@@ -78,7 +79,7 @@ pub(super) fn root<H: Host>(held: &Held<'_, H>) -> Fast<Root> {
 
 /// Where position `i`, which is below the length, is.
 #[inline(always)]
-pub(super) fn locate<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Fast<Place> {
+pub(super) fn locate<H: Host>(words: &impl Words<H>, root: Root, i: u64) -> Fast<Place> {
     if root.form == Form::Leaf {
         return Ok(Place {
             cell: root.block.off + LEAF_CELLS + i * 8,
@@ -87,12 +88,12 @@ pub(super) fn locate<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Fast<Pl
             end: root.len,
         });
     }
-    locate_leaf(held, root, i)
+    locate_leaf(words, root, i)
 }
 
 #[inline(always)]
-pub(super) fn leaves<H: Host>(held: &Held<'_, H>, root: Root) -> Fast<u64> {
-    let n = held.get(root.block.off + DIR_LEAVES);
+pub(super) fn leaves<H: Host>(words: &impl Words<H>, root: Root) -> Fast<u64> {
+    let n = words.get(root.block.off + DIR_LEAVES);
     if root.form != Form::Directory || n == 0 || n > root.capacity {
         return Err(Error::corrupt(root.block.off, "not a directory of leaves").into());
     }
@@ -102,34 +103,34 @@ pub(super) fn leaves<H: Host>(held: &Held<'_, H>, root: Root) -> Fast<u64> {
 /// Full leaves are the rule, so that a position's leaf is guessed by division, and two words of
 /// the directory say whether that was right; else it is searched for.
 #[inline(always)]
-fn locate_leaf<H: Host>(held: &Held<'_, H>, root: Root, i: u64) -> Fast<Place> {
-    let n = leaves(held, root)?;
+fn locate_leaf<H: Host>(words: &impl Words<H>, root: Root, i: u64) -> Fast<Place> {
+    let n = leaves(words, root)?;
     let entries = root.block.off + DIR_ENTRIES;
-    let guess = match leaf_max(held.heap) {
+    let guess = match leaf_max(words.heap()) {
         // Written out, so that the compiler sees by which number it divides.
         LEAF_FULL => i / LEAF_FULL,
         most => i / most,
     };
     let end_of = |leaf: u64| match leaf + 1 < n {
-        true => held.get(entries + leaf * 16 + 16),
+        true => words.get(entries + leaf * 16 + 16),
         false => root.len,
     };
     if guess < n {
         let (at, end) = (entries + guess * 16, end_of(guess));
-        if held.get(at) <= i && i < end {
-            return place_in(held, i, guess, at, end);
+        if words.get(at) <= i && i < end {
+            return place_in(words, i, guess, at, end);
         }
     }
-    let leaf = search_leaf(held.heap, root, n, guess, i);
-    place_in(held, i, leaf, entries + leaf * 16, end_of(leaf))
+    let leaf = search_leaf(words, root, n, guess, i);
+    place_in(words, i, leaf, entries + leaf * 16, end_of(leaf))
 }
 
 /// The last of the `n` leaves that does not start behind position `i`, near `guess` most often:
 /// one leaf that was split moves all after it by one.
 #[inline(never)]
-fn search_leaf<H: Host>(heap: &Heap<H>, root: Root, n: u64, guess: u64, i: u64) -> u64 {
+fn search_leaf<H: Host>(words: &impl Words<H>, root: Root, n: u64, guess: u64, i: u64) -> u64 {
     let entries = root.block.off + DIR_ENTRIES;
-    let starts_behind = |leaf: u64| heap.host().load64(entries + leaf * 16, Ordering::Relaxed) > i;
+    let starts_behind = |leaf: u64| words.get(entries + leaf * 16) > i;
     // From the guess in steps that double, until the leaf is between two bounds.
     let (mut low, mut high) = (guess.min(n - 1), n);
     let mut step = 1;
@@ -158,10 +159,10 @@ fn search_leaf<H: Host>(heap: &Heap<H>, root: Root, n: u64, guess: u64, i: u64) 
 
 /// The place of `i` in the leaf whose entry is `at` and that covers the positions below `end`.
 #[inline(always)]
-fn place_in<H: Host>(held: &Held<'_, H>, i: u64, leaf: u64, at: u64, end: u64) -> Fast<Place> {
-    let first = held.get(at);
-    let block = held.resolve(Cell(held.get(at + 8)))?.off;
-    let capacity = held.capacity(block, Form::Leaf)?;
+fn place_in<H: Host>(words: &impl Words<H>, i: u64, leaf: u64, at: u64, end: u64) -> Fast<Place> {
+    let first = words.get(at);
+    let block = words.resolve(Cell(words.get(at + 8)))?.off;
+    let capacity = words.capacity(block, Form::Leaf)?;
     if first > i || i >= end || end - first > capacity {
         return Err(Error::corrupt(block, "a leaf that does not cover its part").into());
     }

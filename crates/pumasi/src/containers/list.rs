@@ -32,6 +32,7 @@ use crate::heap::cell::Cell;
 use crate::heap::held::Held;
 use crate::heap::layout::O_ROOT;
 use crate::heap::log::Action;
+use crate::heap::look::Words;
 use crate::heap::node::N_LENGTH;
 use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::value::{Fetch, Prepared};
@@ -125,6 +126,9 @@ impl<H: Host> RawList<H> {
 
     #[inline]
     fn get_fast(&self, i: isize, out: &mut Fetch<H>) -> Fast<Cell> {
+        if let Some(cell) = self.glance(i, out) {
+            return Ok(cell);
+        }
         let held = self.enter(Op::Get, "list.get")?;
         let root = root(&held)?;
         let Some(i) = index(i, root.len) else {
@@ -132,6 +136,16 @@ impl<H: Host> RawList<H> {
         };
         let at = locate(&held, root, i)?.cell;
         held.heap.fetch(held.local, at, Cell(held.get(at)), out)
+    }
+
+    /// The item at `i`, without the lock (LOOK-1); `None` where that did not do.
+    #[inline(always)]
+    fn glance(&self, i: isize, out: &mut Fetch<H>) -> Option<Cell> {
+        let look = self.heap().look(&self.object)?;
+        let root = root(&look).ok()?;
+        let at = locate(&look, root, index(i, root.len)?).ok()?.cell;
+        let cell = look.fetch(at, Cell(look.get(at)), out)?;
+        look.end(cell)
     }
 
     /// A consistent copy of the items of a slice.

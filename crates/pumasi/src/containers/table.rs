@@ -1,7 +1,7 @@
 //! The table of a dictionary: probing, inserting, removing, renewing.
 //!
 //! The invariants are those of `dict` (DICT-1 to DICT-3); the functions here are called with the
-//! dictionary's lock held.
+//! dictionary's lock held, or, those that only read, in a look.
 
 use core::sync::atomic::Ordering;
 
@@ -12,6 +12,7 @@ use crate::heap::cell::Cell;
 use crate::heap::held::Held;
 use crate::heap::layout::{O_AUX, O_ROOT};
 use crate::heap::log::Action;
+use crate::heap::look::Words;
 use crate::heap::node::{
     Form, N_LENGTH, NewNode, TABLE_ENTRIES, TABLE_ENTRY, TABLE_INDEX, TABLE_LIVE, TABLE_TAIL,
     index_word,
@@ -51,10 +52,10 @@ pub(super) const FIRST_BITS: u64 = 3;
 // ---- the table ---------------------------------------------------------------------------------
 
 #[inline(always)]
-pub(super) fn table<H: Host>(held: &Held<'_, H>) -> Fast<Table> {
-    let off = held.root()?.off;
-    let entries = held.capacity(off, Form::Table)?;
-    let (used, bits) = (held.get(off + N_LENGTH), held.get(off + TABLE_INDEX));
+pub(super) fn table<H: Host>(words: &impl Words<H>) -> Fast<Table> {
+    let off = words.root()?.off;
+    let entries = words.capacity(off, Form::Table)?;
+    let (used, bits) = (words.get(off + N_LENGTH), words.get(off + TABLE_INDEX));
     if used > entries || bits > 40 || entries != capacity(bits) {
         return Err(Error::corrupt(off, "not a table").into());
     }
@@ -78,20 +79,24 @@ pub(super) enum Probe {
 
 /// The offset of the key's entry.
 #[inline(always)]
-pub(super) fn find<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) -> Fast<Option<u64>> {
-    Ok(match probe(held, table, key)? {
+pub(super) fn find<H: Host>(
+    words: &impl Words<H>,
+    table: Table,
+    key: &Key<'_>,
+) -> Fast<Option<u64>> {
+    Ok(match probe(words, table, key)? {
         Probe::Found(entry) => Some(entry),
         Probe::Free(_) => None,
     })
 }
 
 #[inline(always)]
-pub(super) fn probe<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) -> Fast<Probe> {
+pub(super) fn probe<H: Host, W: Words<H>>(words: &W, table: Table, key: &Key<'_>) -> Fast<Probe> {
     let hash = key.hash();
     let mut slot = hash & table.mask;
-    for _ in 0..=table.mask {
+    for _ in 0..=table.mask.min(W::STEPS) {
         let at = table.index + slot * 8;
-        let word = held.get(at);
+        let word = words.get(at);
         if word == 0 {
             return Ok(Probe::Free(at));
         }
@@ -99,7 +104,7 @@ pub(super) fn probe<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) ->
             let i = (word & 0xffff_ffff).wrapping_sub(1);
             if i < table.used {
                 let entry = table.entry(i);
-                if same_key(held, entry, key)? {
+                if same_key(words, entry, key)? {
                     return Ok(Probe::Found(entry));
                 }
             }
@@ -110,19 +115,19 @@ pub(super) fn probe<H: Host>(held: &Held<'_, H>, table: Table, key: &Key<'_>) ->
 }
 
 #[inline(always)]
-pub(super) fn same_key<H: Host>(held: &Held<'_, H>, entry: u64, key: &Key<'_>) -> Fast<bool> {
-    let cell = Cell(held.get(entry + 8));
+pub(super) fn same_key<H: Host>(words: &impl Words<H>, entry: u64, key: &Key<'_>) -> Fast<bool> {
+    let cell = Cell(words.get(entry + 8));
     match key.inline() {
         Some(inline) => Ok(cell == inline),
         None if cell.is_inline() || cell.tag() != key.tag() => Ok(false),
-        None => Ok(held.get(entry) == key.hash() && held.heap.value_equals(cell, key.bytes())?),
+        None => Ok(words.get(entry) == key.hash() && words.heap().value_equals(cell, key.bytes())?),
     }
 }
 
 /// How many entries live.
 #[inline(always)]
-pub(super) fn live<H: Host>(held: &Held<'_, H>, table: Table) -> Fast<u64> {
-    let live = held.get(table.off + TABLE_LIVE);
+pub(super) fn live<H: Host>(words: &impl Words<H>, table: Table) -> Fast<u64> {
+    let live = words.get(table.off + TABLE_LIVE);
     if live > table.used {
         return Err(Error::corrupt(table.off, "more live entries than entries").into());
     }
@@ -211,6 +216,8 @@ pub(super) fn renew<H: Host>(
     node.set(TABLE_LIVE, n);
     node.set(TABLE_TAIL, n);
     let old = held.root()?;
+    // The old table is soon something else (LOOK-1).
+    held.changed();
     held.commit(
         held.object + O_ROOT,
         node.cell().bits(),

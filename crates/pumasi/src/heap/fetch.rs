@@ -110,6 +110,14 @@ impl<H: Host> Fetch<H> {
         })
     }
 
+    /// Lets go of the last value fetched.
+    pub(super) fn forget(&mut self) {
+        if let Some(rest) = &mut self.rest {
+            rest.held.clear();
+            rest.pinned = None;
+        }
+    }
+
     /// The bytes of the last value fetched, if it was a string, bytes, tuple or the like. Of a
     /// large value they are copied now, outside every lock.
     pub fn bytes(&mut self) -> &[u8] {

@@ -11,16 +11,14 @@ use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use crate::error::{Error, Fast, Result};
-use crate::heap::alloc::BlockRef;
-use crate::heap::cell::{BlockWord, Cell};
+use crate::heap::cell::BlockWord;
 use crate::heap::change::WAITED;
 use crate::heap::layout::{
-    B_META, O_DEATH, O_DEPTH, O_LOCK, O_META, O_ROOT, O_THREAD, O_USER, O_VERSION, OWNER,
-    SB_OBSERVED,
+    O_DEATH, O_DEPTH, O_LOCK, O_META, O_THREAD, O_USER, O_VERSION, OWNER, SB_OBSERVED,
 };
 use crate::heap::lock::{self, Rule, Taken};
 use crate::heap::log::{Action, Doomed};
-use crate::heap::node::Form;
+use crate::heap::look::Words;
 use crate::heap::object::ObjectRef;
 use crate::heap::observe::{Pending, Told};
 use crate::heap::participant::Death;
@@ -91,42 +89,16 @@ impl<'a, H: Host> Held<'a, H> {
         self.host().load64(at, Ordering::Relaxed)
     }
 
-    /// The root node.
-    #[inline(always)]
-    pub(crate) fn root(&self) -> Fast<BlockRef> {
-        self.resolve(Cell(self.get(self.object + O_ROOT)))
-    }
-
-    /// As [`Heap::resolve`], of a cell in this object.
-    #[inline(always)]
-    pub(crate) fn resolve(&self, cell: Cell) -> Fast<BlockRef> {
-        self.heap.resolve_word(cell, |off| self.get(off))
-    }
-
-    /// The capacity of a node that must be of `form`.
-    #[inline(always)]
-    pub(crate) fn capacity(&self, off: u64, form: Form) -> Fast<u64> {
-        // One subtraction: of another form it leaves more than any capacity.
-        let capacity = self.get(off + B_META).wrapping_sub((form as u64) << 48);
-        if capacity > self.host().size() / 8 {
-            return Err(Error::corrupt(off, "not the node that belongs here").into());
-        }
-        Ok(capacity)
-    }
-
-    /// As [`Heap::node`], of a node of this object.
-    #[inline(always)]
-    pub(crate) fn node(&self, off: u64) -> Fast<(Form, u64)> {
-        self.heap.node_meta(off, self.get(off + B_META))
-    }
-
-    /// Raises the version: the operation changes the object. Wakes who waits for that (CHANGE-1).
+    /// Raises the version: the operation changes the object, or where its parts are. Before
+    /// anything that others can reach is written (LOOK-1). Wakes who waits for it (CHANGE-1).
     #[inline(always)]
     pub(crate) fn changed(&self) {
         let at = self.object + O_VERSION;
         let version = self.host().load64(at, Ordering::Relaxed);
+        // Who sees this version sees the lock taken, and who sees what follows sees this version.
         self.host()
-            .store64(at, version.wrapping_add(1), Ordering::Relaxed);
+            .store64(at, version.wrapping_add(1), Ordering::Release);
+        self.host().fence_of(Ordering::Release);
         if self.get(self.object + O_META) & WAITED != 0 {
             self.heap.call_who_waits(self.object);
         }
@@ -170,6 +142,23 @@ impl<'a, H: Host> Held<'a, H> {
     #[cold]
     fn destroy_later(&mut self, doomed: &mut Doomed) {
         self.later.get_or_insert_default().doomed.append(doomed);
+    }
+}
+
+impl<H: Host> Words<H> for Held<'_, H> {
+    const STEPS: u64 = u64::MAX;
+
+    #[inline(always)]
+    fn heap(&self) -> &Heap<H> {
+        self.heap
+    }
+    #[inline(always)]
+    fn object(&self) -> u64 {
+        self.object
+    }
+    #[inline(always)]
+    fn get(&self, at: u64) -> u64 {
+        Held::get(self, at)
     }
 }
 

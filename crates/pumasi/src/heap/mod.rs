@@ -43,6 +43,7 @@ pub mod layout;
 pub(crate) mod lease;
 pub(crate) mod lock;
 pub(crate) mod log;
+pub(crate) mod look;
 pub(crate) mod mark;
 pub mod named;
 pub(crate) mod node;

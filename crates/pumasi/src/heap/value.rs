@@ -455,33 +455,52 @@ impl<H: Host> Heap<H> {
         Ok(cell)
     }
 
+    /// Reads a value that is not in its cell, if all there is to do is to copy it.
+    #[inline]
+    pub(crate) fn copy_block(&self, cell: Cell, out: &mut Fetch<H>) -> bool {
+        let Ok(block) = self.resolve(cell) else {
+            return false;
+        };
+        match cell.tag() {
+            Tag::Object => return false,
+            Tag::Float => out.float = f64::from_bits(self.get(block.off + B_META)),
+            _ => {
+                let Ok((len, None, bytes, 0)) = self.value_layout(block.off) else {
+                    return false;
+                };
+                out.forget();
+                self.copy_small(bytes, len, out);
+            }
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn copy_small(&self, at: u64, len: u64, out: &mut Fetch<H>) {
+        let len = len as usize;
+        self.host().copy_out(at, &mut out.small[..len]);
+        out.len = len;
+    }
+
     #[inline(never)]
     fn fetch_block(&self, local: &'static Local, cell: Cell, out: &mut Fetch<H>) -> Fast<()> {
+        if self.copy_block(cell, out) {
+            return Ok(());
+        }
         if cell.tag() == Tag::Object {
             out.rest().object = Some(self.handle_of(local, cell)?);
             return Ok(());
         }
         let block = self.resolve(cell)?;
-        if cell.tag() == Tag::Float {
-            out.float = f64::from_bits(self.get(block.off + B_META));
-            return Ok(());
-        }
         let (len, pins, bytes, edges) = self.value_layout(block.off)?;
-        if let Some(rest) = &mut out.rest {
-            rest.held.clear();
-            rest.pinned = None;
-        }
+        out.forget();
         // What a pickle refers to must outlive the pickle until it is read.
         for at in (0..edges).map(|i| bytes - (i + 1) * 8) {
             let object = self.handle_of(local, Cell(self.get(at)))?;
             out.rest().held.push(object);
         }
         match pins {
-            None => {
-                let len = len as usize;
-                self.host().copy_out(bytes, &mut out.small[..len]);
-                out.len = len;
-            }
+            None => self.copy_small(bytes, len, out),
             Some(pins) => {
                 local.pins.with(|count| {
                     let n = count.entry(block.off).or_insert(0);

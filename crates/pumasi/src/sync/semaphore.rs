@@ -22,6 +22,7 @@ use crate::heap::held::Held;
 use crate::heap::layout::{BUFFER_DATA, MAX_PARTICIPANTS, O_AUX, O_DEPTH, O_META, O_THREAD};
 use crate::heap::lock;
 use crate::heap::log::Action;
+use crate::heap::look::Words;
 use crate::heap::node::Form;
 use crate::heap::object::{Kind, ObjectRef};
 use crate::observer::Op;

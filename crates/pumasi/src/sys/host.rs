@@ -73,6 +73,11 @@ pub trait Host: Send + Sync + Sized + 'static {
     fn fence(&self) {
         core::sync::atomic::fence(Ordering::SeqCst);
     }
+    /// A fence of `order`: Release for what is stored after it, Acquire for what was loaded before.
+    #[inline(always)]
+    fn fence_of(&self, order: Ordering) {
+        core::sync::atomic::fence(order);
+    }
 
     /// Reads `size` bytes of payload at a multiple of that, in one piece; 1, 2, 4 or 8.
     fn load_whole(&self, off: u64, size: usize) -> u64;

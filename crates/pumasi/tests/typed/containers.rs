@@ -1,6 +1,7 @@
 //! List and Dict in one process: what every method does, and what every type comes back as.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pumasi::containers::{Element, StoredAs};
 use pumasi::{Dict, Dynamic, Error, Heap, List, Lock, Shareable, Value};
@@ -395,4 +396,50 @@ fn handles_go_to_other_threads() {
     shared::<pumasi::Semaphore>();
     shared::<pumasi::BoundedSemaphore>();
     shared::<pumasi::Event>();
+}
+
+/// What is read without the lock was there at one moment: a value says under which key it was put,
+/// and what a list holds never goes down, while the memory of both is used again all the time.
+#[test]
+fn a_reader_never_sees_half_of_a_change() {
+    let _tidy = tidy();
+    let dict = Dict::<i64, String>::new().unwrap();
+    let list = List::<i64>::new().unwrap();
+    let text = |key: i64, n: i64| format!("{key}:{}", "x".repeat((n % 40) as usize));
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let (mut found, mut last) = (0u64, 0);
+                for key in (0..50).cycle() {
+                    if let Some(value) = dict.get(key).unwrap() {
+                        assert!(value.starts_with(&format!("{key}:")), "{key}: {value}");
+                        assert!(value.trim_end_matches('x').ends_with(':'), "{value}");
+                        found += 1;
+                    }
+                    if let Some(n) = list.get(0).unwrap() {
+                        assert!(n >= last, "{n} after {last}");
+                        last = n;
+                    }
+                    if done.load(Ordering::Relaxed) && found > 0 {
+                        break;
+                    }
+                }
+            });
+        }
+        for n in 0..30_000 {
+            for key in [n % 50, (n * 7) % 50] {
+                dict.insert(key, text(key, n)).unwrap();
+                dict.remove((key + 25) % 50).unwrap();
+            }
+            // New leaves every time, of blocks that were just something else.
+            list.clear().unwrap();
+            list.extend([n; 12]).unwrap();
+            if n % 100 == 0 {
+                dict.clear().unwrap();
+            }
+        }
+        dict.insert(1, text(1, 1)).unwrap();
+        done.store(true, Ordering::Relaxed);
+    });
 }

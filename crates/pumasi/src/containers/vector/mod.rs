@@ -36,6 +36,7 @@ use crate::heap::elements::{Elements, VEC_TYPE, is_whole};
 use crate::heap::held::Held;
 use crate::heap::layout::{O_AUX, O_ITEM, O_META, O_ROOT};
 use crate::heap::log::Action;
+use crate::heap::look::Words;
 use crate::heap::node::{N_LENGTH, NewNode};
 use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::value::{Fetch, Prepared};

@@ -14,6 +14,7 @@ use crate::heap::elements::{Elements, VEC_CELLS, VEC_CELLS_COUNT, VEC_EXPORTS};
 use crate::heap::held::Held;
 use crate::heap::layout::{BUFFER_DATA, O_MOVES};
 use crate::heap::log::Action;
+use crate::heap::look::Words;
 use crate::heap::node::{N_LENGTH, NewNode};
 use crate::observer::Op;
 use crate::sys::Host;
