@@ -2,6 +2,7 @@
 
 import array
 import copy
+import ctypes
 import multiprocessing
 import multiprocessing.managers
 import os
@@ -311,6 +312,14 @@ def test_array_and_value(manager: Any) -> None:
     box.value += "!"
     assert box.get() == "any type at all!"
     assert str(box) == "Value('i', 'any type at all!')"
+
+
+def test_a_value_of_ctypes_is_any_object(manager: Any) -> None:
+    value = manager.Value(ctypes.c_char_p, "text")
+    assert value.value == "text"
+    value.value = "another"
+    assert (value.get(), value._callmethod("get")) == ("another", "another")
+    assert str(value) == "Value(<class 'ctypes.c_char_p'>, 'another')"
 
 
 def test_namespace(manager: Any) -> None:

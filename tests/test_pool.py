@@ -1,6 +1,7 @@
 """The pool: what it has of multiprocessing's, and what becomes of a worker that dies."""
 
 import gc
+import logging
 import os
 import pickle
 import signal
@@ -594,6 +595,40 @@ class WithQueues(mp.pool.Pool):
     def _setup_queues(self):
         super()._setup_queues()
         self.was_set_up = True
+
+
+def test_what_libraries_look_at(fork):
+    with fork.Pool(2) as pool:
+        result = pool.map_async(square, range(4), 1)
+        assert result.get(60) == [0, 1, 4, 9]
+        assert (result._number_left, pool._state, pool._cache) == (0, "RUN", {})
+        assert pool._processes == len(pool._pool) == 2
+        assert pool._ctx.get_start_method() == "fork"
+        pool._processes = 3
+        pool._repopulate_pool()
+        assert len(pool._pool) == 3
+        assert pool.map(square, range(4)) == [0, 1, 4, 9]
+
+
+def test_who_works_the_queues_is_told_once(fork, monkeypatch):
+    monkeypatch.setattr(mp.pool, "_said", False)
+    told = []
+    handler, logger = logging.Handler(), mp.get_logger()
+    handler.emit = lambda record: told.append(record.getMessage())
+    monkeypatch.setattr(logger, "handlers", [handler])
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    logger.manager._clear_cache()
+    try:
+        for name in ("_inqueue", "_quick_put"):
+            with fork.Pool(1) as pool:
+                assert getattr(pool, name)
+    finally:
+        monkeypatch.undo()
+        logger.manager._clear_cache()
+    assert [message for message in told if "concerns the queues" in message] == [
+        "the use of _inqueue concerns the queues of multiprocessing.Pool: "
+        "it gets the standard library's"
+    ]
 
 
 def test_who_works_the_queues_gets_the_standard_pool(fork):

@@ -1,6 +1,7 @@
 """Queues: multiprocessing's behaviour, and what it does not have: nothing lost, nothing late."""
 
 import os
+import pickle
 import queue
 import random
 import selectors
@@ -242,6 +243,30 @@ def test_large_arrays_are_views_of_the_heap(ctx: Any) -> None:
         q.get()[0] = 1  # the receiver's own
     assert pumasi.heap.used <= used + 4 * source.nbytes
     assert (got["a"] == source).all()
+
+
+class Immutable:
+    """Pickles as a buffer of Arrow does: by one that is not to be written to."""
+
+    def __init__(self, data: Any) -> None:
+        self.data = data
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return Immutable, (pickle.PickleBuffer(self.data),)
+
+
+def kind_of(item: Immutable) -> tuple[type, bool, int]:
+    view = memoryview(item.data)
+    return type(item.data), view.readonly, view.nbytes
+
+
+def test_buffers_that_are_not_to_be_written_to_are_left_in_place(ctx: Any) -> None:
+    q = ctx.Queue()
+    q.put(Immutable(bytes(100_000)))
+    assert kind_of(q.get()) == (memoryview, True, 100_000)
+    with ctx.Pool(1) as pool:
+        assert pool.apply(kind_of, (Immutable(bytes(100_000)),)) == (memoryview, True, 100_000)
+        assert kind_of(pool.apply(Immutable, (bytes(100_000),))) == (memoryview, True, 100_000)
 
 
 def test_a_forked_child_keeps_what_its_parent_had_received() -> None:

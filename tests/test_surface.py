@@ -184,6 +184,26 @@ def test_help_has_something_to_say_about_everything_that_is_ours(name: str) -> N
     assert not bare
 
 
+def semlock(made: Any) -> list[Any]:
+    """What libraries ask a lock for, free and held."""
+    found = []
+    for acquire in (False, True):
+        if acquire:
+            made.acquire()
+        inner = made._semlock
+        found += [inner._get_value(), inner._is_zero()]
+        if "Semaphore" not in type(made).__name__:  # nobody owns one
+            found += [inner._is_mine(), inner._count()]
+    made.release()
+    return found
+
+
+@pytest.mark.parametrize("make", ["Lock", "RLock", "Semaphore", "BoundedSemaphore"])
+def test_what_libraries_ask_a_lock_for(ctx: Any, make: str) -> None:
+    theirs = getattr(multiprocessing.get_context("fork"), make)()
+    assert semlock(getattr(ctx, make)()) == semlock(theirs)
+
+
 def test_synchronization_leaves_no_names(ctx: Any) -> None:
     before = set(os.listdir("/dev/shm"))
     held = [
