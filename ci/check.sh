@@ -8,6 +8,7 @@ cargo test "${cargo_flags[@]}" -p pumasi --test tidy
 # Licences and advisories, where the tool is at hand; it takes minutes to build, so nothing installs it.
 if command -v cargo-deny >/dev/null; then
     cargo deny check
+    cargo deny --manifest-path benches/rust/Cargo.toml --all-features check --config deny.toml
 else
     echo "not found: cargo-deny, licences and advisories not checked"
 fi

@@ -19,7 +19,7 @@ from pumasi_bench.session import Session
 from pumasi_bench.settings import FULL, QUICK
 
 _RESULTS = Path(__file__).resolve().parents[2] / "results"
-_GROUPS = {**groups.ALL, "rust": rust.run}
+_GROUPS = {**groups.ALL, "rust": rust.run, "rivals": rust.rivals}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,22 +17,19 @@
 use std::collections::HashMap;
 use std::error::Error;
 use std::hint::black_box;
-use std::time::Duration;
 
 use pumasi::containers::RawList;
 use pumasi::sync::{Acquired, OnDeath, RawLock};
 use pumasi::{Dict, Heap, List};
+use pumasi_bench::report::Row;
+use pumasi_bench::timing::{BATCH, Contender, Effort, in_batches, in_turns};
 
-use crate::report::Row;
 use crate::robust::RobustMutex;
-use crate::timing::{Contender, Effort, in_turns, time};
 
 const OURS: &str = "pumasi";
-/// How many operations one container gets before it is emptied for the next.
-const BATCH: u64 = 10_000;
 
 /// Measures everything and hands out each row when it is done.
-pub fn run(effort: Effort, mut print: impl FnMut(Row)) -> Result<(), Box<dyn Error>> {
+pub fn run(effort: Effort, print: &mut dyn FnMut(Row)) -> Result<(), Box<dyn Error>> {
     let heap = pumasi::init()?;
     let robust = RobustMutex::new()?;
     let words: Vec<String> = (0..BATCH).map(|i| format!("w{i}")).collect();
@@ -53,7 +50,7 @@ fn lock_pair(heap: &Heap, robust: &RobustMutex, effort: Effort) -> Result<Row, B
     let ours = Contender::looped(OURS, pair);
     Ok(Row {
         operation: "lock pair",
-        at_most: 8.0,
+        at_most: Some(8.0),
         samples: in_turns(vec![ours, pthread(robust)], effort),
     })
 }
@@ -70,7 +67,7 @@ fn locked_operation(
     let ours = Contender::looped(OURS, len);
     Ok(Row {
         operation: "one locked operation (List len)",
-        at_most: 8.0,
+        at_most: Some(8.0),
         samples: in_turns(vec![ours, pthread(robust)], effort),
     })
 }
@@ -88,7 +85,11 @@ fn push(robust: &RobustMutex, effort: Effort) -> Result<Row, Box<dyn Error>> {
         || *private.borrow_mut() = Vec::new(),
         |i| robust.locked(|| private.borrow_mut().push(i as i64)),
     );
-    Ok(Row { operation: "List push", at_most: 30.0, samples: in_turns(vec![ours, rival], effort) })
+    Ok(Row {
+        operation: "List push",
+        at_most: Some(30.0),
+        samples: in_turns(vec![ours, rival], effort),
+    })
 }
 
 fn get(robust: &RobustMutex, words: &[String], effort: Effort) -> Result<Row, Box<dyn Error>> {
@@ -106,7 +107,11 @@ fn get(robust: &RobustMutex, words: &[String], effort: Effort) -> Result<Row, Bo
     let rival = Contender::looped("HashMap under pthread robust", |i| {
         black_box(robust.locked(|| private.get(word(i)).copied()));
     });
-    Ok(Row { operation: "Dict get", at_most: 40.0, samples: in_turns(vec![ours, rival], effort) })
+    Ok(Row {
+        operation: "Dict get",
+        at_most: Some(40.0),
+        samples: in_turns(vec![ours, rival], effort),
+    })
 }
 
 fn insert(robust: &RobustMutex, words: &[String], effort: Effort) -> Result<Row, Box<dyn Error>> {
@@ -115,41 +120,26 @@ fn insert(robust: &RobustMutex, words: &[String], effort: Effort) -> Result<Row,
     let ours = in_batches(
         OURS,
         || dict.clear().expect("our own dict"),
-        |i| dict.insert(word(i).as_str(), i as i64).expect("memory for an entry"),
+        |i| {
+            dict.insert(word(i).as_str(), i as i64)
+                .expect("memory for an entry")
+        },
     );
     let private = std::cell::RefCell::new(HashMap::new());
     let rival = in_batches(
         "HashMap under pthread robust",
         || *private.borrow_mut() = HashMap::new(),
-        |i| robust.locked(|| drop(private.borrow_mut().insert(word(i).clone(), i as i64))),
+        |i| {
+            robust.locked(|| private.borrow_mut().insert(word(i).clone(), i as i64));
+        },
     );
     Ok(Row {
         operation: "Dict insert into recycled pages",
-        at_most: 120.0,
+        at_most: Some(120.0),
         samples: in_turns(vec![ours, rival], effort),
     })
 }
 
 fn pthread(robust: &RobustMutex) -> Contender<'_> {
     Contender::looped("pthread robust", |_| robust.pair())
-}
-
-/// A contender whose container is emptied after every batch, which does not count. What it filled
-/// in the batch before is what it fills again.
-fn in_batches<'a>(
-    name: &'static str,
-    mut empty: impl FnMut() + 'a,
-    mut operation: impl FnMut(u64) + 'a,
-) -> Contender<'a> {
-    Contender::new(name, move |times| {
-        let mut taken = Duration::ZERO;
-        let mut left = times;
-        while left > 0 {
-            let now = left.min(BATCH);
-            empty();
-            taken += time(now, &mut operation);
-            left -= now;
-        }
-        taken
-    })
 }

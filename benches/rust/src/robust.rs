@@ -61,8 +61,14 @@ impl RobustMutex {
         // is set, used and destroyed; the mutex's memory is writable, and nobody else knows it.
         unsafe {
             done(libc::pthread_mutexattr_init(attributes))?;
-            done(libc::pthread_mutexattr_setpshared(attributes, libc::PTHREAD_PROCESS_SHARED))?;
-            done(libc::pthread_mutexattr_setrobust(attributes, libc::PTHREAD_MUTEX_ROBUST))?;
+            done(libc::pthread_mutexattr_setpshared(
+                attributes,
+                libc::PTHREAD_PROCESS_SHARED,
+            ))?;
+            done(libc::pthread_mutexattr_setrobust(
+                attributes,
+                libc::PTHREAD_MUTEX_ROBUST,
+            ))?;
             done(libc::pthread_mutex_init(self.mutex.as_ptr(), attributes))?;
             done(libc::pthread_mutexattr_destroy(attributes))
         }
@@ -74,11 +80,18 @@ impl Drop for RobustMutex {
         // SAFETY: mapped in `new` with this size, and nobody can use it any more.
         unsafe {
             libc::pthread_mutex_destroy(self.mutex.as_ptr());
-            libc::munmap(self.mutex.as_ptr().cast(), size_of::<libc::pthread_mutex_t>());
+            libc::munmap(
+                self.mutex.as_ptr().cast(),
+                size_of::<libc::pthread_mutex_t>(),
+            );
         }
     }
 }
 
 fn done(code: libc::c_int) -> io::Result<()> {
-    if code == 0 { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(code))
+    }
 }

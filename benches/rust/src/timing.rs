@@ -16,9 +16,15 @@ pub struct Effort {
 
 impl Effort {
     /// What `make bench` uses.
-    pub const FULL: Effort = Effort { rounds: 9, turn: Duration::from_millis(100) };
+    pub const FULL: Effort = Effort {
+        rounds: 9,
+        turn: Duration::from_millis(100),
+    };
     /// A second in all.
-    pub const QUICK: Effort = Effort { rounds: 3, turn: Duration::from_millis(5) };
+    pub const QUICK: Effort = Effort {
+        rounds: 3,
+        turn: Duration::from_millis(5),
+    };
 }
 
 /// One way to do an operation: does it so many times and says how long that took, leaving out
@@ -31,13 +37,39 @@ pub struct Contender<'a> {
 impl<'a> Contender<'a> {
     /// A contender which prepares and times by itself.
     pub fn new(name: &'static str, run: impl FnMut(u64) -> Duration + 'a) -> Self {
-        Contender { name, run: Box::new(run) }
+        Contender {
+            name,
+            run: Box::new(run),
+        }
     }
 
     /// A contender with nothing to prepare: `operation` gets the number of the repetition.
     pub fn looped(name: &'static str, mut operation: impl FnMut(u64) + 'a) -> Self {
         Contender::new(name, move |times| time(times, &mut operation))
     }
+}
+
+/// How many operations one container gets before it is emptied for the next.
+pub const BATCH: u64 = 10_000;
+
+/// A contender whose container is emptied after every batch, which does not count. What it filled
+/// in the batch before is what it fills again.
+pub fn in_batches<'a>(
+    name: &'static str,
+    mut empty: impl FnMut() + 'a,
+    mut operation: impl FnMut(u64) + 'a,
+) -> Contender<'a> {
+    Contender::new(name, move |times| {
+        let mut taken = Duration::ZERO;
+        let mut left = times;
+        while left > 0 {
+            let now = left.min(BATCH);
+            empty();
+            taken += time(now, &mut operation);
+            left -= now;
+        }
+        taken
+    })
 }
 
 /// One contender's nanoseconds per operation, one value for each round.
@@ -68,9 +100,17 @@ pub fn time(times: u64, mut operation: impl FnMut(u64)) -> Duration {
 
 /// Measures all contenders, A B, A B, A B.
 pub fn in_turns(mut contenders: Vec<Contender<'_>>, effort: Effort) -> Vec<Sample> {
-    let counts: Vec<u64> = contenders.iter_mut().map(|one| calibrated(one, effort.turn)).collect();
-    let mut samples: Vec<Sample> =
-        contenders.iter().map(|one| Sample { contender: one.name, values: Vec::new() }).collect();
+    let counts: Vec<u64> = contenders
+        .iter_mut()
+        .map(|one| calibrated(one, effort.turn))
+        .collect();
+    let mut samples: Vec<Sample> = contenders
+        .iter()
+        .map(|one| Sample {
+            contender: one.name,
+            values: Vec::new(),
+        })
+        .collect();
     for _ in 0..effort.rounds {
         for ((contender, &count), sample) in contenders.iter_mut().zip(&counts).zip(&mut samples) {
             let taken = (contender.run)(count);

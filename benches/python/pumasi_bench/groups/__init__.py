@@ -16,6 +16,7 @@ from pumasi_bench.groups import (
     pools,
     queues,
     values,
+    vectors,
 )
 from pumasi_bench.session import Session
 
@@ -26,6 +27,7 @@ ALL: Mapping[str, Group] = {
     "list": lists.run,
     "dict": dicts.run,
     "array": arrays.run,
+    "vector": vectors.run,
     "value": values.run,
     "lock": locks.run,
     "pool": pools.run,

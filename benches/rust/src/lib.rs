@@ -1,0 +1,4 @@
+//! What the benchmark programs share: timing, and rows for the table.
+
+pub mod report;
+pub mod timing;
