@@ -4,6 +4,8 @@ Internal locks are held for less than a microsecond, so that an operation rarely
 more processes than cores, at it without a pause, make the system interrupt some in the middle.
 """
 
+import array
+import ctypes
 import os
 import pickle
 import queue
@@ -27,12 +29,18 @@ EXPECTED = (
     IndexError,
     KeyError,
     AttributeError,
+    # Another has a view of a Vector's elements.
+    BufferError,
     queue.Empty,
     queue.Full,
     threading.BrokenBarrierError,
 )
 
 Operation = Callable[[Any], object]
+
+
+class Pair(ctypes.Structure):
+    _fields_ = [("a", ctypes.c_long), ("b", ctypes.c_double)]
 
 
 def acquire_and_release(lock: Any) -> None:
@@ -117,6 +125,42 @@ CASES: dict[str, tuple[Callable[[], Any], list[Operation]]] = {
             lambda x: repr(x),
             lambda x: x.clear(),
             change_in_locked,
+        ],
+    ),
+    "Vector": (
+        lambda: mp.Vector("q", range(5)),
+        [
+            lambda x: len(x) < 200 and x.append(random.randrange(1 << 40)),
+            lambda x: len(x) < 200 and x.extend([1, 2, 3]),
+            lambda x: x.insert(1, 7),
+            lambda x: x.pop(),
+            lambda x: x.pop(0),
+            lambda x: x[0],
+            lambda x: x[1:4],
+            lambda x: x.__setitem__(0, 9),
+            lambda x: x.__setitem__(slice(0, 2), array.array("q", [7])),
+            lambda x: x.add(0, 1),
+            lambda x: x.compare_exchange(0, 9, 10),
+            lambda x: x.reverse(),
+            lambda x: x.reserve(300),
+            lambda x: x.shrink(),
+            lambda x: sum(memoryview(x)),
+            lambda x: memoryview(x).release(),
+            lambda x: 99 in x,
+            lambda x: x.to_plain(),
+            lambda x: len(x) > 150 and x.clear(),
+            change_in_locked,
+        ],
+    ),
+    "Vector of structures": (
+        lambda: mp.Vector(Pair, [Pair(1, 2)]),
+        [
+            lambda x: len(x) < 50 and x.append(Pair(3, 4)),
+            lambda x: x.__setitem__(0, Pair(5, 6)),
+            lambda x: (x[0].a, x[-1].b),
+            lambda x: x.pop(),
+            lambda x: x.reverse(),
+            lambda x: list(x),
         ],
     ),
     "Dict": (

@@ -17,7 +17,7 @@ use crate::errors::OrRaise;
 use crate::heap;
 use crate::keyed::{object_is, plain_counter};
 use crate::list::{not_implemented, one_argument};
-use crate::locked::{Lockable, Locked};
+use crate::locked::Lockable;
 use crate::plain::Shown;
 use crate::reference::given;
 
@@ -98,8 +98,8 @@ impl Counter {
         let py = slf.py();
         let base = Self::base(slf);
         let other = Self::operand(other)?.unwrap_or_else(|| other.clone());
-        let locked = Locked::of(slf.as_any(), Lockable::Dict(base.raw()?.clone()));
-        let _held = locked.hold(py)?;
+        let container = Lockable::Dict(base.raw()?.clone());
+        let _held = container.hold(py)?;
         let before = base.plain_dict(py)?;
         let after = plain_counter(&before)?;
         after.call_method1(method, (other,))?;

@@ -6,7 +6,6 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use pumasi::Error;
 use pumasi::containers::{End, RawDeque, Snapshot};
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::{Fetch, Prepared};
@@ -21,7 +20,7 @@ use crate::block::by_reference;
 use crate::errors::OrRaise;
 use crate::list::{ListBase, clamped, equals, not_implemented, position, to_list, truth};
 use crate::load::Scratch;
-use crate::locked::{Lockable, Locked, MAX_TRIES};
+use crate::locked::{Lockable, Locked, insist, modified, unless_modified};
 use crate::plain::{Plain, Shown};
 use crate::reference::given;
 use crate::store::{self, Nested, Storing};
@@ -341,18 +340,18 @@ impl Deque {
     /// search begins again if the deque was changed meanwhile.
     #[pyo3(signature = (value, /))]
     fn remove(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        for _ in 0..MAX_TRIES {
-            let Some((version, index)) = self.search(value, 0, isize::MAX)? else {
-                return Err(PyValueError::new_err("deque.remove(x): x not in deque"));
-            };
-            if wait::run(value.py(), || match self.raw.remove_if(version, index) {
-                Err(Error::Modified { .. }) => Ok(false),
-                done => done.map(|()| true),
-            })? {
-                return Ok(());
-            }
-        }
-        Err(modified("searched"))
+        let py = value.py();
+        let removed = insist(
+            py,
+            || Lockable::Deque(self.raw.clone()),
+            || {
+                let Some((version, index)) = self.search(value, 0, isize::MAX)? else {
+                    return Err(PyValueError::new_err("deque.remove(x): x not in deque"));
+                };
+                unless_modified(py, || self.raw.remove_if(version, index))
+            },
+        )?;
+        removed.ok_or_else(|| modified("deque", "searched"))
     }
 
     /// Remove all items.
@@ -457,7 +456,8 @@ impl Deque {
         if times <= 0 {
             return self.clear(py);
         }
-        for _ in 0..MAX_TRIES {
+        let container = || Lockable::Deque(self.raw.clone());
+        let multiplied = insist(py, container, || {
             let items = self.items(py)?;
             // Each copy is a value of its own; of a bounded deque only the last ones stay.
             let values = to_list(py, &items)?;
@@ -472,16 +472,9 @@ impl Deque {
                 ready.push(self.prepare(&value)?);
             }
             let end = End::Back;
-            if wait::run(py, || {
-                match self.raw.extend_if(items.version, end, &mut ready) {
-                    Err(Error::Modified { .. }) => Ok(false),
-                    done => done.map(|()| true),
-                }
-            })? {
-                return Ok(());
-            }
-        }
-        Err(modified("multiplied"))
+            unless_modified(py, || self.raw.extend_if(items.version, end, &mut ready))
+        })?;
+        multiplied.ok_or_else(|| modified("deque", "multiplied"))
     }
 
     fn __richcmp__<'py>(
@@ -537,20 +530,11 @@ impl Deque {
             })?;
             let new = function.call1((load::to_python(py, cell, &mut out)?,))?;
             let mut ready = deque.prepare(&new)?;
-            let stored = wait::run(py, || match raw.set_if(version, index, &mut ready) {
-                Err(Error::Modified { .. }) => Ok(false),
-                done => done.map(|()| true),
-            })?;
-            Ok(stored.then_some(new))
+            let stored = unless_modified(py, || raw.set_if(version, index, &mut ready))?;
+            Ok(stored.map(|()| new))
         };
-        for _ in 0..MAX_TRIES {
-            if let Some(new) = attempt()? {
-                return Ok(new);
-            }
-        }
-        let locked = Locked::of(slf.as_any(), Lockable::Deque(raw.clone()));
-        let _held = locked.hold(py)?;
-        attempt()?.ok_or_else(|| modified("updated"))
+        let updated = insist(py, || Lockable::Deque(raw.clone()), attempt)?;
+        updated.ok_or_else(|| modified("deque", "updated"))
     }
 
     /// Return a context manager that keeps every other thread and process out of the deque.
@@ -564,13 +548,6 @@ impl Deque {
     fn locked(slf: &Bound<'_, Self>) -> Locked {
         Locked::of(slf.as_any(), Lockable::Deque(slf.get().raw.clone()))
     }
-}
-
-#[cold]
-fn modified(what: &str) -> PyErr {
-    PyValueError::new_err(format!(
-        "deque modified again and again while it was {what}"
-    ))
 }
 
 /// Goes through a deque, in one direction or the other.

@@ -20,7 +20,7 @@ use crate::errors::OrRaise;
 use crate::keys::key;
 use crate::list::{not_implemented, one_argument, truth};
 use crate::load::Scratch;
-use crate::locked::{Lockable, Locked, MAX_TRIES};
+use crate::locked::{Lockable, Locked, insist};
 use crate::plain::{Plain, Shown};
 use crate::reference::given;
 use crate::store::{self, Nested};
@@ -534,14 +534,8 @@ impl DictBase {
             })?;
             Ok(stored.then_some(new))
         };
-        for _ in 0..MAX_TRIES {
-            if let Some(new) = attempt()? {
-                return Ok(new);
-            }
-        }
-        let locked = Locked::of(slf.as_any(), Lockable::Dict(raw.clone()));
-        let _held = locked.hold(py)?;
-        attempt()?.ok_or_else(|| {
+        let updated = insist(py, || Lockable::Dict(raw.clone()), attempt)?;
+        updated.ok_or_else(|| {
             PyRuntimeError::new_err("the function of update_with changes the very key it is for")
         })
     }

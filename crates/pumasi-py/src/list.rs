@@ -21,7 +21,7 @@ use pyo3::types::{PyBool, PyDict, PyList, PyNotImplemented, PySlice, PyString, P
 use crate::block::{Gate, by_reference};
 use crate::errors::OrRaise;
 use crate::load::Scratch;
-use crate::locked::{Lockable, Locked, MAX_TRIES};
+use crate::locked::{Lockable, Locked, insist, modified, unless_modified};
 use crate::plain::{Plain, Shown};
 use crate::reference::given;
 use crate::store::{self, Nested};
@@ -368,7 +368,8 @@ impl ListBase {
         if times <= 0 {
             return wait::run(py, || raw.clear());
         }
-        for _ in 0..MAX_TRIES {
+        let container = || Lockable::List(raw.clone());
+        let multiplied = insist(py, container, || {
             let items = self.snapshot_raw(py)?;
             // Each copy is a value of its own.
             let values = to_list(py, &items)?;
@@ -378,15 +379,9 @@ impl ListBase {
                     ready.push(self.prepare(&value)?);
                 }
             }
-            match wait::run(py, || match raw.extend_if(items.version, &mut ready) {
-                Err(Error::Modified { .. }) => Ok(false),
-                done => done.map(|()| true),
-            })? {
-                true => return Ok(()),
-                false => continue,
-            }
-        }
-        Err(modified("multiplied"))
+            unless_modified(py, || raw.extend_if(items.version, &mut ready))
+        })?;
+        multiplied.ok_or_else(|| modified("list", "multiplied"))
     }
 
     /// Add an item at the end.
@@ -435,18 +430,18 @@ impl ListBase {
     #[pyo3(signature = (value, /))]
     fn remove(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let raw = self.raw()?;
-        for _ in 0..MAX_TRIES {
-            let Some((version, index)) = self.search(value, 0, isize::MAX)? else {
-                return Err(PyValueError::new_err("list.remove(x): x not in list"));
-            };
-            if wait::run(value.py(), || match raw.remove_if(version, index) {
-                Err(Error::Modified { .. }) => Ok(false),
-                done => done.map(|()| true),
-            })? {
-                return Ok(());
-            }
-        }
-        Err(modified("searched"))
+        let py = value.py();
+        let removed = insist(
+            py,
+            || Lockable::List(raw.clone()),
+            || {
+                let Some((version, index)) = self.search(value, 0, isize::MAX)? else {
+                    return Err(PyValueError::new_err("list.remove(x): x not in list"));
+                };
+                unless_modified(py, || raw.remove_if(version, index))
+            },
+        )?;
+        removed.ok_or_else(|| modified("list", "searched"))
     }
 
     /// Remove all items.
@@ -567,20 +562,11 @@ impl ListBase {
             })?;
             let new = function.call1((load::to_python(py, cell, &mut out)?,))?;
             let mut ready = list.prepare(&new)?;
-            let stored = wait::run(py, || match raw.set_if(version, index, &mut ready) {
-                Err(Error::Modified { .. }) => Ok(false),
-                done => done.map(|()| true),
-            })?;
-            Ok(stored.then_some(new))
+            let stored = unless_modified(py, || raw.set_if(version, index, &mut ready))?;
+            Ok(stored.map(|()| new))
         };
-        for _ in 0..MAX_TRIES {
-            if let Some(new) = attempt()? {
-                return Ok(new);
-            }
-        }
-        let locked = Locked::of(slf.as_any(), Lockable::List(raw.clone()));
-        let _held = locked.hold(py)?;
-        attempt()?.ok_or_else(|| modified("updated"))
+        let updated = insist(py, || Lockable::List(raw.clone()), attempt)?;
+        updated.ok_or_else(|| modified("list", "updated"))
     }
 
     /// Return a context manager that keeps every other thread and process out of the list.
@@ -600,11 +586,6 @@ impl ListBase {
             Lockable::List(slf.get().raw()?.clone()),
         ))
     }
-}
-
-#[cold]
-fn modified(what: &str) -> PyErr {
-    PyValueError::new_err(format!("list modified again and again while it was {what}"))
 }
 
 /// A list in shared memory, for processes and threads alike, with everything that `list` has.

@@ -23,7 +23,7 @@ use pyo3::types::{PyBytes, PyInt, PyList, PySlice, PyString, PyType};
 use crate::block::by_reference;
 use crate::errors::OrRaise;
 use crate::list::{clamped, not_implemented, slice};
-use crate::locked::{Lockable, Locked, MAX_TRIES};
+use crate::locked::{Lockable, Locked, insist, modified, unless_modified};
 use crate::number::{Number, Step};
 use crate::reference::given;
 use crate::store::{self, Nested};
@@ -364,6 +364,10 @@ impl Vector {
         Ok(None)
     }
 
+    fn lockable(&self) -> Lockable {
+        Lockable::Vector(self.raw.clone())
+    }
+
     /// Does what `change` makes of all elements, as often as others have changed them meanwhile.
     fn changed(
         &self,
@@ -371,15 +375,17 @@ impl Vector {
         what: &str,
         change: impl Fn(Vec<u8>) -> PyResult<Vec<u8>>,
     ) -> PyResult<()> {
-        for _ in 0..MAX_TRIES {
-            let (bytes, version) = self.all(py)?;
-            let len = bytes.len() / self.raw.item_size();
-            let new = change(bytes)?;
-            if done(py, || self.raw.splice(Some(version), 0, len, &new))? {
-                return Ok(());
-            }
-        }
-        Err(modified(what))
+        let changed = insist(
+            py,
+            || self.lockable(),
+            || {
+                let (bytes, version) = self.all(py)?;
+                let len = bytes.len() / self.raw.item_size();
+                let new = change(bytes)?;
+                unless_modified(py, || self.raw.splice(Some(version), 0, len, &new))
+            },
+        )?;
+        changed.ok_or_else(|| modified("vector", what))
     }
 
     fn word(&self, value: &Bound<'_, PyAny>) -> PyResult<(Number, u64)> {
@@ -411,21 +417,6 @@ impl Vector {
         }
         Ok(is_plain_array(other)?.then(|| other.clone()))
     }
-}
-
-/// Whether a change that depends on a version was made.
-fn done(py: Python<'_>, mut change: impl FnMut() -> pumasi::Result<()> + Send) -> PyResult<bool> {
-    wait::run(py, || match change() {
-        Err(Error::Modified { .. }) => Ok(false),
-        done => done.map(|()| true),
-    })
-}
-
-#[cold]
-fn modified(what: &str) -> PyErr {
-    PyValueError::new_err(format!(
-        "vector modified again and again while it was {what}"
-    ))
 }
 
 #[pymethods]
@@ -640,16 +631,18 @@ impl Vector {
     /// Raises ValueError if there is none.
     #[pyo3(signature = (value, /))]
     fn remove(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        for _ in 0..MAX_TRIES {
-            let Some((version, index)) = self.search(value, 0, isize::MAX)? else {
-                return Err(PyValueError::new_err("vector.remove(x): x not in vector"));
-            };
-            let change = || self.raw.splice(Some(version), index, index + 1, &[]);
-            if done(value.py(), change)? {
-                return Ok(());
-            }
-        }
-        Err(modified("searched"))
+        let py = value.py();
+        let removed = insist(
+            py,
+            || self.lockable(),
+            || {
+                let Some((version, index)) = self.search(value, 0, isize::MAX)? else {
+                    return Err(PyValueError::new_err("vector.remove(x): x not in vector"));
+                };
+                unless_modified(py, || self.raw.splice(Some(version), index, index + 1, &[]))
+            },
+        )?;
+        removed.ok_or_else(|| modified("vector", "searched"))
     }
 
     /// Remove all elements.
@@ -686,14 +679,16 @@ impl Vector {
     /// Reverse the order of the elements, in one step.
     fn reverse(&self, py: Python<'_>) -> PyResult<()> {
         let size = self.raw.item_size();
-        for _ in 0..MAX_TRIES {
-            let (bytes, version) = self.all(py)?;
-            let turned: Vec<u8> = bytes.chunks_exact(size).rev().flatten().copied().collect();
-            if done(py, || self.raw.reorder(version, &turned))? {
-                return Ok(());
-            }
-        }
-        Err(modified("reversed"))
+        let reversed = insist(
+            py,
+            || self.lockable(),
+            || {
+                let (bytes, version) = self.all(py)?;
+                let turned: Vec<u8> = bytes.chunks_exact(size).rev().flatten().copied().collect();
+                unless_modified(py, || self.raw.reorder(version, &turned))
+            },
+        )?;
+        reversed.ok_or_else(|| modified("vector", "reversed"))
     }
 
     /// Return the elements in a list.
@@ -805,23 +800,17 @@ impl Vector {
             let version = vector.raw.version();
             let new = function.call1((vector.get(py, index)?,))?;
             let element = vector.items.one(&new)?;
-            let stored = done(py, || vector.raw.set_if(version, index, &element))?;
-            Ok(stored.then_some(new))
+            let stored = unless_modified(py, || vector.raw.set_if(version, index, &element))?;
+            Ok(stored.map(|()| new))
         };
-        for _ in 0..MAX_TRIES {
-            if let Some(new) = attempt()? {
-                return Ok(new);
-            }
-        }
-        let locked = Locked::of(slf.as_any(), Lockable::Vector(vector.raw.clone()));
-        let _held = locked.hold(py)?;
-        attempt()?.ok_or_else(|| modified("updated"))
+        let updated = insist(py, || vector.lockable(), attempt)?;
+        updated.ok_or_else(|| modified("vector", "updated"))
     }
 
     /// Return a context manager that keeps every other thread and process out of the vector. Views
     /// take no part in it.
     fn locked(slf: &Bound<'_, Self>) -> Locked {
-        Locked::of(slf.as_any(), Lockable::Vector(slf.get().raw.clone()))
+        Locked::of(slf.as_any(), slf.get().lockable())
     }
 
     fn __add__<'py>(&self, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
