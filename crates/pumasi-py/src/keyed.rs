@@ -1,18 +1,21 @@
 //! `DefaultDict`: a shared dict with the habits of the one in `collections`, and what it has in
 //! common with `Counter`.
 
-use pumasi::containers::RawDict;
+use pumasi::containers::{Factory, RawDeque, RawDict};
 use pumasi::heap::object::{Kind, ObjectRef};
 use pumasi::heap::value::Fetch;
 use pyo3::PyClassInitializer;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PySet, PyString, PyTuple};
 
+use crate::counter::Counter;
+use crate::deque::Deque;
 use crate::dict::{Dict, DictBase, missing};
 use crate::errors::OrRaise;
 use crate::list::{not_implemented, one_argument};
+use crate::namespace::Namespace;
 use crate::plain::Shown;
 use crate::reference::given;
 use crate::store::{self, Nested};
@@ -35,11 +38,51 @@ pub fn plain_default<'py>(
     default.call1((factory, items))
 }
 
-/// What a DefaultDict makes missing values with.
+/// What a DefaultDict makes missing values with. One that was made in Rust says which sort of value.
 pub fn factory_of<'py>(py: Python<'py>, raw: &RawDict) -> PyResult<Bound<'py, PyAny>> {
     let mut out = Fetch::new();
     let cell = wait::run(py, || raw.factory(&mut out))?;
-    load::to_python(py, cell, &mut out)
+    let factory = load::to_python(py, cell, &mut out)?;
+    match factory.cast::<PyInt>() {
+        Ok(code) => Ok(made_in_rust(py, code.extract()?)),
+        Err(_) => Ok(factory),
+    }
+}
+
+fn made_in_rust(py: Python<'_>, code: i64) -> Bound<'_, PyAny> {
+    let class = match Factory::of_code(code) {
+        Some(Factory::Integer) => py.get_type::<PyInt>(),
+        Some(Factory::Float) => py.get_type::<PyFloat>(),
+        Some(Factory::Truth) => py.get_type::<PyBool>(),
+        Some(Factory::Text) => py.get_type::<PyString>(),
+        Some(Factory::Bytes) => py.get_type::<PyBytes>(),
+        // Plain ones become shared ones when they are stored.
+        Some(Factory::Object(Kind::List)) => py.get_type::<PyList>(),
+        Some(Factory::Object(Kind::Dict)) => py.get_type::<PyDict>(),
+        Some(Factory::Object(Kind::Set)) => py.get_type::<PySet>(),
+        Some(Factory::Object(Kind::Deque)) => py.get_type::<Deque>(),
+        Some(Factory::Object(Kind::Counter)) => py.get_type::<Counter>(),
+        Some(Factory::Object(Kind::Namespace)) => py.get_type::<Namespace>(),
+        Some(Factory::Object(_)) | None => return py.None().into_bound(py),
+    };
+    class.into_any()
+}
+
+/// What these classes make, in the heap of the dictionary: it need not be the default one of this
+/// process. What is plain goes there when it is stored.
+fn made_beside(raw: &RawDict, factory: &Bound<'_, PyAny>) -> PyResult<Option<ObjectRef>> {
+    let (py, heap) = (factory.py(), raw.object().heap());
+    let dict = |kind| RawDict::create_of(heap, kind).map(|dict| dict.object().clone());
+    let object = if factory.is(py.get_type::<Deque>()) {
+        RawDeque::create(heap, None).map(|deque| deque.object().clone())
+    } else if factory.is(py.get_type::<Counter>()) {
+        dict(Kind::Counter)
+    } else if factory.is(py.get_type::<Namespace>()) {
+        dict(Kind::Namespace)
+    } else {
+        return Ok(None);
+    };
+    object.map(Some).or_raise()
 }
 
 /// A shared dict that makes missing values, as `collections.defaultdict` does.
@@ -156,7 +199,11 @@ impl DefaultDict {
         if factory.is_none() {
             return Err(missing(key));
         }
-        base.setdefault(key, Some(factory.call0()?))
+        let made = match made_beside(base.raw()?, &factory)? {
+            Some(object) => load::handle(slf.py(), object)?,
+            None => factory.call0()?,
+        };
+        base.setdefault(key, Some(made))
     }
 
     /// Return a plain `collections.defaultdict`; nested shared containers stay shared.

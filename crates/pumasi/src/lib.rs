@@ -40,6 +40,8 @@
 //! | a sequence that grows, of one type or of any values | [`List`] |
 //! | a mapping, with atomic [`add`](Dict::add) and [`update`](Dict::update) | [`Dict`] |
 //! | counts by key | [`Counter`] |
+//! | a mapping that makes what is missing, groups for instance | [`DefaultDict`] |
+//! | values by name, each of its own type | [`Namespace`] |
 //! | what one process makes and another takes, in turn | [`Queue`] |
 //! | one number or plain struct | [`Value`] |
 //! | a fixed number of numbers or plain structs | [`Array`] |
@@ -117,7 +119,9 @@ pub mod process;
 pub mod sync;
 pub mod sys;
 
-pub use containers::{Array, Counter, Deque, Dict, Dynamic, List, Queue, Set, Value, Vector};
+pub use containers::{
+    Array, Counter, DefaultDict, Deque, Dict, Dynamic, List, Namespace, Queue, Set, Value, Vector,
+};
 pub use error::{Error, Result};
 pub use heap::Heap;
 pub use heap::shareable::Shareable;

@@ -29,8 +29,9 @@ pub use set::{Algebra, Member, RawSet};
 pub use slice::{Slice, Span};
 pub use snapshot::{ItemRef, Snapshot};
 pub use typed::{
-    Addend, Arithmetic, Array, BigInt, Counter, Deque, DequeIter, Dict, DictIter, DictKey, Drain,
-    Dynamic, Element, Joined, List, ListIter, Lockable, Locked, Queue, QueueBuilder, QueueIter,
-    Set, SetIter, StoredAs, Typed, UntilClosed, Value, Vector,
+    Addend, Arithmetic, Array, BigInt, Counter, DefaultDict, Deque, DequeIter, Dict, DictIter,
+    DictKey, Drain, Dynamic, Element, Factory, Fresh, Joined, List, ListIter, Lockable, Locked,
+    Namespace, Queue, QueueBuilder, QueueIter, Set, SetIter, StoredAs, Typed, UntilClosed, Value,
+    Vector,
 };
 pub use vector::{Export, RawVector};

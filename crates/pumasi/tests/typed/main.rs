@@ -6,6 +6,7 @@ mod containers;
 mod counters;
 mod deaths;
 mod deques;
+mod dicts_of_their_own;
 mod dynamic;
 mod locks;
 mod plain;

@@ -7,11 +7,14 @@ use std::process::Command;
 
 use pumasi::containers::RawDict;
 use pumasi::heap::object::{Kind, ObjectRef};
-use pumasi::{Counter, Deque, Dict, Dynamic, Heap, List, Queue, Set, Shareable};
+use pumasi::{
+    Counter, DefaultDict, Deque, Dict, Dynamic, Error, Heap, List, Namespace, Queue, Set,
+    Shareable, Vector,
+};
 
 use crate::common::tidy;
 
-#[derive(Clone, Copy, Debug, PartialEq, Shareable)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Shareable)]
 #[repr(C)]
 struct Point {
     x: f64,
@@ -218,6 +221,102 @@ fn sorts_of_dicts_are_dicts_in_rust() {
         printed,
         "Counter({'a': 7, 'b': 1}) defaultdict(<class 'list'>, {'y': [2]}) Namespace(a=1, b=2)\n[]\n"
     );
+}
+
+#[test]
+fn what_rust_makes_for_a_missing_key_python_makes_too() {
+    let _tidy = tidy();
+    let sorts = Namespace::new().unwrap();
+    macro_rules! sorts {
+        ($($name:ident: $type:ty),+ $(,)?) => {
+            $(sorts
+                .set(stringify!($name), DefaultDict::<String, $type>::new().unwrap())
+                .unwrap();)+
+        };
+    }
+    sorts! {
+        i: i64, u: u8, f: f32, t: bool, s: String, b: Vec<u8>, l: List<i64>, d: Dict<u8, u8>,
+        e: Set<u8>, q: Deque<u8>, c: Counter<u8>, n: Namespace, w: Queue<u8>,
+        g: DefaultDict<u8, i64>, v: Vector<u8>, p: Point, o: Option<u8>,
+    }
+    let lines = "for name in 'iuftsbldeqcn':\n    \
+                 made = getattr(shared, name)\n    \
+                 print(name, made.default_factory.__name__, repr(made['new']).split('(')[0])\n\
+                 for name in 'powgv':\n    \
+                 try:\n        getattr(shared, name)['new']\n    \
+                 except KeyError as e:\n        print(name, repr(e))\n\
+                 shared.l['new'].append(1)\n\
+                 shared.i['new'] += 5\n\
+                 shared.later = 'from Python'\n\
+                 print(repr(shared.i))\n\
+                 import pickle; assert pickle.loads(pickle.dumps(shared.l.copy())) == {'new': [1]}";
+    let Some(printed) = python(sorts.as_dict().raw().object(), lines) else {
+        return;
+    };
+    let expected = "i int 0\nu int 0\nf float 0.0\nt bool False\ns str ''\nb bytes b''\n\
+                    l list []\nd dict {}\ne set set\nq Deque deque\nc Counter Counter\n\
+                    n Namespace Namespace\np KeyError('new')\no KeyError('new')\n\
+                    w KeyError('new')\ng KeyError('new')\nv KeyError('new')\n\
+                    defaultdict(<class 'int'>, {'new': 5})\n";
+    assert_eq!(printed, expected);
+    type Lists = DefaultDict<String, List<i64>>;
+    let lists = sorts.get::<Lists>("l").unwrap().unwrap();
+    assert_eq!(lists.get("new").unwrap().to_vec().unwrap(), [1]);
+    let later = sorts.get::<String>("later").unwrap();
+    assert_eq!(later.as_deref(), Some("from Python"));
+}
+
+#[test]
+fn vectors_are_the_same_in_both() {
+    let _tidy = tidy();
+    // Written in Python, of numbers.
+    let list: List = List::new().unwrap();
+    list.push(Vector::<i64>::new().unwrap()).unwrap();
+    list.push(Vector::<f64>::new().unwrap()).unwrap();
+    list.push(Vector::<u8>::new().unwrap()).unwrap();
+    let lines = "shared[0].extend([1, -2])\nshared[0].append(1 << 62)\nshared[0].add(0, 10)\n\
+                 shared[1].insert(0, 0.5)\nshared[2].frombytes(b'ab')\n\
+                 print([v.typecode for v in shared])";
+    let Some(printed) = python(list.raw().object(), lines) else {
+        return;
+    };
+    assert_eq!(printed, "['q', 'd', 'B']\n");
+    let integers: Vector<i64> = vector(&list, 0);
+    assert_eq!(integers.to_vec().unwrap(), [11, -2, 1 << 62]);
+    assert_eq!(vector::<f64>(&list, 1).to_vec().unwrap(), [0.5]);
+    assert_eq!(vector::<u8>(&list, 2).to_vec().unwrap(), b"ab");
+    let wrong = list.clone().cast::<Vector<u64>>().get(0);
+    assert!(matches!(wrong, Err(Error::TypeMismatch { .. })));
+
+    // And back: changed in Rust, seen in Python, with a view on each side.
+    integers.push(i64::MIN).unwrap();
+    integers.remove(1).unwrap();
+    integers.fetch_add(0, -1).unwrap();
+    let lines = "view = memoryview(shared)\nview[0] += 1\n\
+                 print(shared.to_plain(), view.format, len(view))\n\
+                 try:\n    shared.pop(0)\nexcept BufferError:\n    print('kept')";
+    let printed = python(integers.raw().object(), lines).unwrap();
+    let expected = "array('q', [11, 4611686018427387904, -9223372036854775808]) q 3\nkept\n";
+    assert_eq!(printed, expected);
+    assert_eq!(integers.get(0).unwrap(), Some(11));
+    let view = integers.export().unwrap();
+    let lines = "try:\n    shared.insert(0, 5)\nexcept BufferError:\n    print('kept')\n\
+                 shared[0] = 12";
+    assert_eq!(python(integers.raw().object(), lines).unwrap(), "kept\n");
+    assert_eq!(integers.first().unwrap(), Some(12));
+    drop(view);
+
+    // Made in Rust, of numbers and of what Python can only count.
+    let floats = Vector::from_slice(&[1.5_f32, 2.5]).unwrap();
+    let lines = "shared.extend([3.5])\nprint(shared)";
+    let printed = python(floats.raw().object(), lines).unwrap();
+    assert_eq!(printed, "Vector('f', [1.5, 2.5, 3.5])\n");
+    assert_eq!(floats.pop().unwrap(), Some(3.5));
+}
+
+/// An item that is a vector of these.
+fn vector<T: Shareable>(list: &List, i: usize) -> Vector<T> {
+    list.clone().cast::<Vector<T>>().get(i).unwrap().unwrap()
 }
 
 #[test]

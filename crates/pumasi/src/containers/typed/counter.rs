@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::containers::RawDict;
 use crate::containers::typed::stored::Stored;
-use crate::containers::typed::{Dict, DictIter, DictKey, Dynamic, Element, StoredAs};
+use crate::containers::typed::{Dict, DictIter, DictKey, Dynamic, Element, StoredAs, of_dict};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
 use crate::heap::object::Kind;
@@ -162,72 +162,4 @@ impl<K: DictKey> Counter<K> {
     }
 }
 
-/// A dictionary, read as a counter.
-impl<K> From<Dict<K, i64>> for Counter<K> {
-    fn from(dict: Dict<K, i64>) -> Self {
-        Counter { dict }
-    }
-}
-
-impl<K> From<RawDict> for Counter<K> {
-    fn from(raw: RawDict) -> Self {
-        Dict::from(raw).into()
-    }
-}
-
-impl<K> Clone for Counter<K> {
-    fn clone(&self) -> Self {
-        self.dict.clone().into()
-    }
-}
-
-/// Two handles are equal when they lead to the same object; compare copies for contents.
-impl<K> PartialEq for Counter<K> {
-    fn eq(&self, other: &Self) -> bool {
-        self.dict == other.dict
-    }
-}
-
-impl<K> Eq for Counter<K> {}
-
-impl<K> fmt::Debug for Counter<K> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.dict.fmt(f)
-    }
-}
-
-/// By reference, on the way to another process; elsewhere it is refused.
-impl<K> Serialize for Counter<K> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.dict.serialize(serializer)
-    }
-}
-
-impl<'de, K> Deserialize<'de> for Counter<K> {
-    fn deserialize<De: Deserializer<'de>>(from: De) -> Result<Self, De::Error> {
-        Dict::deserialize(from).map(Counter::from)
-    }
-}
-
-/// Nested by reference.
-impl<K: Element> Element for Counter<K> {
-    fn lend<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
-        self.dict.lend(f)
-    }
-
-    fn made_of(stored: Stored<'_>) -> Result<Self> {
-        Dict::made_of(stored).map(Counter::from)
-    }
-}
-
-impl<K: Element> StoredAs<Dynamic> for Counter<K> {
-    fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
-        self.lend(f)
-    }
-}
-
-impl<K: Element> StoredAs<Dynamic> for &Counter<K> {
-    fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
-        (*self).lend(f)
-    }
-}
+of_dict!(Counter<K>, Dict<K, i64>);

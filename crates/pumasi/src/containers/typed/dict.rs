@@ -161,7 +161,12 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     /// See [`Dict`].
     #[inline]
     pub fn get(&self, key: impl StoredAs<K>) -> Result<Option<V>> {
-        self.with_key(&key, |key, _| {
+        self.found(&key)
+    }
+
+    #[inline(always)]
+    fn found(&self, key: &impl StoredAs<K>) -> Result<Option<V>> {
+        self.with_key(key, |key, _| {
             let mut out = Fetch::new();
             match self.raw.get(key, &mut out)? {
                 Some(cell) => read(cell, &mut out).map(Some),
@@ -279,8 +284,41 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     /// # Errors
     /// See [`Dict`].
     pub fn get_or_insert(&self, key: impl StoredAs<K>, value: V) -> Result<V> {
+        self.found_or_stored(&key, value)
+    }
+
+    /// The value under a key; where there is none, what `make` makes is stored, and given back.
+    ///
+    /// Storing is one step: of several who miss the same key all get one value, though each may
+    /// have made one. `make` runs outside of every lock.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// use pumasi::{Dict, List};
+    ///
+    /// let rows = Dict::<u32, List<i64>>::new()?;
+    /// rows.get_or_insert_with(7, || List::of([1, 2]))?.push(3)?;
+    /// assert_eq!(rows.get_or_insert_with(7, List::new)?.to_vec()?, [1, 2, 3]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// That of `make`; see [`Dict`].
+    pub fn get_or_insert_with(
+        &self,
+        key: impl StoredAs<K>,
+        make: impl FnOnce() -> Result<V>,
+    ) -> Result<V> {
+        match self.found(&key)? {
+            Some(value) => Ok(value),
+            None => self.found_or_stored(&key, make()?),
+        }
+    }
+
+    fn found_or_stored(&self, key: &impl StoredAs<K>, value: V) -> Result<V> {
         let heap = self.heap();
-        let found = self.with_key(&key, |key, original| {
+        let found = self.with_key(key, |key, original| {
             let mut original = original
                 .map(|original| original.prepare(heap))
                 .transpose()?;
@@ -397,14 +435,23 @@ impl<K: DictKey, V: Element> Dict<K, V> {
         key: impl StoredAs<K>,
         mut change: impl FnMut(Option<V>) -> V,
     ) -> Result<V> {
-        self.with_key(&key, |key, original| {
+        self.changed(&key, &mut |old| Ok(change(old)))
+    }
+
+    /// As [`Dict::update`] by what can fail.
+    pub(super) fn changed(
+        &self,
+        key: &impl StoredAs<K>,
+        change: &mut impl FnMut(Option<V>) -> Result<V>,
+    ) -> Result<V> {
+        self.with_key(key, |key, original| {
             for _ in 0..TRIES {
-                if let Some(new) = self.update_once(key, original, &mut change)? {
+                if let Some(new) = self.update_once(key, original, change)? {
                     return Ok(new);
                 }
             }
             let _alone = locked::lock_quietly(self)?;
-            let new = self.update_once(key, original, &mut change)?;
+            let new = self.update_once(key, original, change)?;
             // Nobody else could change it.
             new.ok_or(Error::Modified {
                 what: "the value was changed by its own update",
@@ -417,13 +464,13 @@ impl<K: DictKey, V: Element> Dict<K, V> {
         &self,
         key: &Key<'_>,
         original: Option<Stored<'_>>,
-        change: &mut impl FnMut(Option<V>) -> V,
+        change: &mut impl FnMut(Option<V>) -> Result<V>,
     ) -> Result<Option<V>> {
         let heap = self.heap();
         let mut out = Fetch::new();
         let found = self.raw.get(key, &mut out)?;
         let old = found.map(|cell| read(cell, &mut out)).transpose()?;
-        let new = change(old);
+        let new = change(old)?;
         let mut original = original
             .map(|original| original.prepare(heap))
             .transpose()?;

@@ -3,13 +3,16 @@
 mod addend;
 mod array;
 mod counter;
+mod default_dict;
 mod deque;
 mod dict;
 mod dynamic;
 mod element;
+mod fresh;
 mod iter;
 mod list;
 mod locked;
+mod namespace;
 mod plain;
 mod queue;
 mod set;
@@ -20,13 +23,16 @@ mod vector;
 pub use addend::Addend;
 pub use array::Array;
 pub use counter::Counter;
+pub use default_dict::DefaultDict;
 pub use deque::Deque;
 pub use dict::Dict;
 pub use dynamic::{BigInt, Dynamic, Typed};
 pub use element::{DictKey, Element, StoredAs};
+pub use fresh::{Factory, Fresh};
 pub use iter::{DequeIter, DictIter, ListIter, SetIter};
 pub use list::List;
 pub use locked::{Lockable, Locked};
+pub use namespace::Namespace;
 pub use plain::Arithmetic;
 pub use queue::{Drain, Joined, Queue, QueueBuilder, QueueIter, UntilClosed};
 pub use set::Set;
@@ -134,3 +140,79 @@ macro_rules! lockable {
     };
 }
 use lockable;
+
+/// What a handle has that is a dictionary with habits of its own, as [`handle`] for the others.
+macro_rules! of_dict {
+    ($name:ident $(<$($p:ident),+>)?, $dict:ty) => {
+        /// A dictionary, read as one of these.
+        impl $(<$($p),+>)? From<$dict> for $name $(<$($p),+>)? {
+            fn from(dict: $dict) -> Self {
+                $name { dict }
+            }
+        }
+
+        impl $(<$($p),+>)? From<RawDict> for $name $(<$($p),+>)? {
+            fn from(raw: RawDict) -> Self {
+                Dict::from(raw).into()
+            }
+        }
+
+        impl $(<$($p),+>)? Clone for $name $(<$($p),+>)? {
+            fn clone(&self) -> Self {
+                self.dict.clone().into()
+            }
+        }
+
+        /// Two handles are equal when they lead to the same object; compare copies for contents.
+        impl $(<$($p),+>)? PartialEq for $name $(<$($p),+>)? {
+            fn eq(&self, other: &Self) -> bool {
+                self.dict == other.dict
+            }
+        }
+
+        impl $(<$($p),+>)? Eq for $name $(<$($p),+>)? {}
+
+        impl $(<$($p),+>)? fmt::Debug for $name $(<$($p),+>)? {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.dict.fmt(f)
+            }
+        }
+
+        /// By reference, on the way to another process; elsewhere it is refused.
+        impl $(<$($p),+>)? Serialize for $name $(<$($p),+>)? {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                self.dict.serialize(serializer)
+            }
+        }
+
+        impl<'de, $($($p),+)?> Deserialize<'de> for $name $(<$($p),+>)? {
+            fn deserialize<De: Deserializer<'de>>(from: De) -> Result<Self, De::Error> {
+                Dict::deserialize(from).map(Self::from)
+            }
+        }
+
+        /// Nested by reference.
+        impl $(<$($p: Element),+>)? Element for $name $(<$($p),+>)? {
+            fn lend<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+                self.dict.lend(f)
+            }
+
+            fn made_of(stored: Stored<'_>) -> Result<Self> {
+                Dict::made_of(stored).map(Self::from)
+            }
+        }
+
+        impl $(<$($p: Element),+>)? StoredAs<Dynamic> for $name $(<$($p),+>)? {
+            fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+                self.lend(f)
+            }
+        }
+
+        impl $(<$($p: Element),+>)? StoredAs<Dynamic> for &$name $(<$($p),+>)? {
+            fn lent<R>(&self, f: impl FnOnce(Stored<'_>) -> Result<R>) -> Result<R> {
+                (*self).lend(f)
+            }
+        }
+    };
+}
+use of_dict;
