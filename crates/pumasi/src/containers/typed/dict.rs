@@ -5,7 +5,6 @@ use core::hash::Hash;
 use core::marker::PhantomData;
 use core::time::Duration;
 use std::collections::HashMap;
-use std::time::Instant;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -16,14 +15,11 @@ use crate::containers::typed::{
     Addend, DictIter, DictKey, Dynamic, Element, StoredAs, handle, lockable,
 };
 use crate::containers::{Key, Part, RawDict};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::heap::Heap;
 use crate::heap::object::ObjectRef;
 use crate::heap::value::Fetch;
 use crate::sync::{Acquired, LockError};
-
-/// How often `update` computes again when others change the value meanwhile, before it locks.
-const TRIES: usize = 8;
 
 /// A dictionary that processes share; it keeps the order of insertion.
 ///
@@ -67,10 +63,12 @@ const TRIES: usize = 8;
 ///
 /// # Errors
 /// Every operation can fail with
-/// - [`Error::TypeMismatch`] when it reads a key or value of another type;
-/// - [`Error::OutOfMemory`] when it adds something and the heap is full: nothing was changed;
-/// - [`Error::WrongHeap`] when it stores a container of another heap;
-/// - [`Error::Corrupt`] when somebody wrote over the heap.
+/// - [`Error::TypeMismatch`](crate::Error::TypeMismatch) when it reads a key or value of another
+///   type;
+/// - [`Error::OutOfMemory`](crate::Error::OutOfMemory) when it adds something and the heap is
+///   full: nothing was changed;
+/// - [`Error::WrongHeap`](crate::Error::WrongHeap) when it stores a container of another heap;
+/// - [`Error::Corrupt`](crate::Error::Corrupt) when somebody wrote over the heap.
 pub struct Dict<K = Dynamic, V = Dynamic> {
     raw: RawDict,
     types: PhantomData<fn() -> (K, V)>,
@@ -91,7 +89,7 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     /// An empty dictionary in the default heap.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], and as [`Heap::global`].
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), and as [`Heap::global`].
     pub fn new() -> Result<Dict<K, V>> {
         Dict::new_in(Heap::global()?)
     }
@@ -99,7 +97,7 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     /// An empty dictionary in a heap of your choice.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn new_in(heap: &Heap) -> Result<Dict<K, V>> {
         RawDict::create(heap).map(Dict::from)
     }
@@ -122,13 +120,13 @@ impl<K: DictKey, V: Element> Dict<K, V> {
         Ok(dict)
     }
 
-    fn heap(&self) -> &Heap {
+    pub(super) fn heap(&self) -> &Heap {
         self.raw.object().heap()
     }
 
     /// Calls `f` with the key, and with the key as it was given where that differs.
     #[inline(always)]
-    fn with_key<R>(
+    pub(super) fn with_key<R>(
         &self,
         key: &impl StoredAs<K>,
         f: impl FnOnce(&Key<'_>, Option<Stored<'_>>) -> Result<R>,
@@ -346,8 +344,8 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     /// ```
     ///
     /// # Errors
-    /// [`Error::NotANumber`] when something else is there or an integer grows past 64 bits; see
-    /// [`Dict`].
+    /// [`Error::NotANumber`](crate::Error::NotANumber) when something else is there or an integer
+    /// grows past 64 bits; see [`Dict`].
     #[inline]
     pub fn add(&self, key: impl StoredAs<K>, n: V) -> Result<V>
     where
@@ -360,126 +358,6 @@ impl<K: DictKey, V: Element> Dict<K, V> {
                 .transpose()?;
             V::of_number(self.raw.add(key, original.as_mut(), n)?)
         })
-    }
-
-    /// Waits until `until` is true of the value under a key (`None` while it is missing), at most
-    /// `timeout` (`None`: for ever). Whether it was.
-    ///
-    /// Any process may bring the change about; what comes and goes between two looks is not seen.
-    /// Not while this thread has the dictionary [`locked`](Dict::locked), when nobody else can
-    /// change anything.
-    ///
-    /// ```
-    /// # fn main() -> pumasi::Result<()> {
-    /// use std::time::Duration;
-    ///
-    /// let steps = pumasi::Dict::<String, u64>::new()?;
-    /// let others = steps.clone();
-    /// let other = std::thread::spawn(move || (1..=3).try_for_each(|n| others.insert("done", n)));
-    /// let three = |done: Option<u64>| done.is_some_and(|n| n >= 3);
-    /// assert!(steps.wait("done", Some(Duration::from_secs(60)), three)?);
-    /// assert!(!steps.wait("more", Some(Duration::ZERO), |more| more.is_some())?);
-    /// # other.join().unwrap()
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// See [`Dict`].
-    pub fn wait(
-        &self,
-        key: impl StoredAs<K>,
-        timeout: Option<Duration>,
-        mut until: impl FnMut(Option<V>) -> bool,
-    ) -> Result<bool> {
-        let started = Instant::now();
-        key.lent(|stored| {
-            stored.key(self.heap(), |key, _| {
-                loop {
-                    // The version first: a change after it ends the wait.
-                    let version = self.raw.object().version();
-                    let mut out = Fetch::new();
-                    let value = match self.raw.get(key, &mut out)? {
-                        Some(cell) => Some(read(cell, &mut out)?),
-                        None => None,
-                    };
-                    let done = until(value);
-                    let left = timeout.map(|timeout| timeout.saturating_sub(started.elapsed()));
-                    if done || left == Some(Duration::ZERO) {
-                        return Ok(done);
-                    }
-                    self.raw.object().wait_for_change(version, left)?;
-                }
-            })
-        })
-    }
-
-    /// Sets the value under a key to what `change` makes of it, in one step; the new value.
-    ///
-    /// `change` gets `None` for a missing key. It runs outside of every lock, and again when
-    /// another process changes the value meanwhile; after a few times with the dictionary
-    /// [`locked`](Dict::locked).
-    ///
-    /// ```
-    /// # fn main() -> pumasi::Result<()> {
-    /// let best = pumasi::Dict::<String, u64>::new()?;
-    /// best.update("Kim", |old| old.unwrap_or(0).max(7))?;
-    /// assert_eq!(best.update("Kim", |old| old.unwrap_or(0).max(5))?, 7);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// See [`Dict`].
-    pub fn update(
-        &self,
-        key: impl StoredAs<K>,
-        mut change: impl FnMut(Option<V>) -> V,
-    ) -> Result<V> {
-        self.changed(&key, &mut |old| Ok(change(old)))
-    }
-
-    /// As [`Dict::update`] by what can fail.
-    pub(super) fn changed(
-        &self,
-        key: &impl StoredAs<K>,
-        change: &mut impl FnMut(Option<V>) -> Result<V>,
-    ) -> Result<V> {
-        self.with_key(key, |key, original| {
-            for _ in 0..TRIES {
-                if let Some(new) = self.update_once(key, original, change)? {
-                    return Ok(new);
-                }
-            }
-            let _alone = locked::lock_quietly(self)?;
-            let new = self.update_once(key, original, change)?;
-            // Nobody else could change it.
-            new.ok_or(Error::Modified {
-                what: "the value was changed by its own update",
-            })
-        })
-    }
-
-    /// `None` when another was faster.
-    fn update_once(
-        &self,
-        key: &Key<'_>,
-        original: Option<Stored<'_>>,
-        change: &mut impl FnMut(Option<V>) -> Result<V>,
-    ) -> Result<Option<V>> {
-        let heap = self.heap();
-        let mut out = Fetch::new();
-        let found = self.raw.get(key, &mut out)?;
-        let old = found.map(|cell| read(cell, &mut out)).transpose()?;
-        let new = change(old)?;
-        let mut original = original
-            .map(|original| original.prepare(heap))
-            .transpose()?;
-        let stored = new.lend(|stored| {
-            let mut value = stored.prepare(heap)?;
-            self.raw
-                .insert_if(key, found, original.as_mut(), &mut value)
-        })?;
-        Ok(stored.then_some(new))
     }
 
     /// Takes a key out; its value, or `None` when it was not there.

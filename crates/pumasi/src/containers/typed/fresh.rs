@@ -11,11 +11,11 @@ use crate::heap::shareable::{Native, Shareable};
 /// A type whose missing values a [`DefaultDict`] makes: zero, an empty text, an empty container.
 ///
 /// Every [`Shareable`] type that has a `Default` is one. For the others see the list of
-/// implementations; what it lacks, [`DefaultDict::get_or_insert_with`] makes.
+/// implementations; where it lacks a type, [`Dict::get_or_insert_with`] makes what is missing.
 #[diagnostic::on_unimplemented(
     message = "a `DefaultDict` does not know how a `{Self}` begins",
     note = "a type that derives `Shareable` needs a `Default`; of others use \
-            `get_or_insert_with`, or a `Dict`"
+            `get_or_insert_with` of a `Dict`"
 )]
 pub trait Fresh: Element {
     /// What other languages make for a missing value, if they have it.

@@ -6,6 +6,7 @@ mod counter;
 mod default_dict;
 mod deque;
 mod dict;
+mod dict_watch;
 mod dynamic;
 mod element;
 mod fresh;

@@ -25,7 +25,7 @@ use crate::heap::object::Kind;
 /// let field = Namespace::new()?;
 /// field.set("crop", "rice")?;
 /// field.set("rows", List::of([4, 5])?)?;
-/// assert_eq!(field.add("visits", 1)?, 1);
+/// assert_eq!(field.add("visits", 1_i64)?, 1);
 ///
 /// assert_eq!(field.get::<String>("crop")?.as_deref(), Some("rice"));
 /// field.get::<List<i64>>("rows")?.unwrap().push(6)?;
