@@ -175,16 +175,18 @@ set_start_method = _default.set_start_method
 
 
 def share(array: "_Any", *, readonly: bool = False) -> "_Any":
-    """Copy a NumPy array into shared memory, and return an array over it that travels by reference.
+    """Copy a NumPy array or an Arrow object into shared memory, and return one which lies there.
 
-    Wherever the array goes, to a Process, through a Queue, into and out of a Pool, into a List or
-    Dict, its elements stay where they are: the receiver's array is a view of the same memory, and
+    It travels by reference: to a Process, through a Queue, into and out of a Pool, into a List or
+    Dict. Its elements stay where they are: what the receiver has is a view of the same memory, and
     what one process writes all see. The memory is freed when the last view, in any process, is
     gone, however that process ended. Slices and other views travel alike.
 
     With `readonly` nobody may write through this array or what is sent of it. An array that is
-    shared already is not copied again. Anything that `numpy.asarray` takes will do; an array of
-    Python objects raises TypeError, and a heap that is full MemoryError. As with any memory, who
+    shared already is not copied again. Anything that `numpy.asarray` takes will do, and what
+    pyarrow has: a Table, RecordBatch, Array, ChunkedArray or Buffer comes back as just
+    that, with all the memory behind it shared (of a slice, that of the whole). An array of Python
+    objects raises TypeError, and a heap that is full MemoryError. As with any memory, who
     reads while another writes sees some elements before and some after: use a Lock.
 
     >>> import numpy
@@ -195,6 +197,10 @@ def share(array: "_Any", *, readonly: bool = False) -> "_Any":
     >>> array.tolist()
     [[0.0, 0.0, 0.0], [7.0, 7.0, 7.0]]
     """
+    if type(array).__module__.partition(".")[0] == "pyarrow":
+        from ._arrow import share as share_arrow
+
+        return share_arrow(array, readonly=readonly)
     try:
         from ._arrays import share
     except ImportError as error:

@@ -17,6 +17,8 @@ from collections.abc import Callable
 from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
+from ._storing import BESIDE
+
 #: Buffers from this size on travel beside the pickle, and are left in place by the reader.
 _OUT_OF_BAND = 4096
 
@@ -62,6 +64,7 @@ def _dump(new_pickler: Callable[..., Any], value: object) -> _Pickled:
     pickler.dispatch_table = {
         **getattr(pickler, "dispatch_table", copyreg.dispatch_table),
         **registered,
+        **BESIDE,
     }
     pickler.dump(value)
     return file.getbuffer(), buffers

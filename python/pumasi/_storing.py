@@ -37,6 +37,10 @@ _ONCE_ONLY = (
 
 _refused: _Reducers = {}
 
+#: Reducers for picklers which let buffers travel beside the pickle, in place of those that
+#: multiprocessing's own picklers use.
+BESIDE: _Reducers = {}
+
 
 def _look_for_once_only_types() -> None:
     for module, name in _ONCE_ONLY:
@@ -52,7 +56,7 @@ class _Pickler(pickle.Pickler):
         super().__init__(file, protocol=5, buffer_callback=buffer_callback)
         registered: _Reducers = ForkingPickler._extra_reducers  # type: ignore[attr-defined]
         copyable: _Reducers = copyreg.dispatch_table
-        self.dispatch_table = ChainMap(refused, registered, copyable)
+        self.dispatch_table = ChainMap(refused, BESIDE, registered, copyable)
 
 
 class _ProxyPickler(_Pickler):
