@@ -40,6 +40,7 @@ EVERY_NAME = (
     pumasi.Deque,
     pumasi.Dict,
     pumasi.Event,
+    pumasi.Heap,
     pumasi.HeapGone,
     pumasi.JoinableQueue,
     pumasi.LifoQueue,

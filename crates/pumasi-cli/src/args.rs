@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Advise(AdviseArgs),
     /// Run an unchanged Python program on pumasi instead of multiprocessing
     Run(RunArgs),
+    /// List the heaps with a name, and who has them open
+    Ls(LsArgs),
+    /// Take the names of heaps away that no process has open
+    Rm(RmArgs),
     /// Run one Rust program of the tour in this process, and print its result as JSON
     #[command(hide = true)]
     TourProgram(TourProgramArgs),
@@ -103,6 +107,25 @@ pub(crate) struct AdviseArgs {
         allow_hyphen_values = true
     )]
     pub(crate) arguments: Vec<String>,
+}
+
+/// `pumasi ls`
+#[derive(ClapArgs, Debug)]
+pub(crate) struct LsArgs {
+    /// Print the list as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `pumasi rm`
+#[derive(ClapArgs, Debug)]
+pub(crate) struct RmArgs {
+    /// Also where processes have the heap open; they go on without the name
+    #[arg(long, short)]
+    pub(crate) force: bool,
+    /// The names
+    #[arg(value_name = "NAME", required = true)]
+    pub(crate) names: Vec<String>,
 }
 
 /// `pumasi tour-program`, which `pumasi tour` starts for each of its Rust programs.
@@ -254,7 +277,27 @@ fn in_korean(command: clap::Command) -> clap::Command {
         .mut_subcommand("run", |command| {
             korean_arguments(command.about(run), run::KOREAN)
         })
+        .mut_subcommand("ls", |command| {
+            korean_arguments(
+                command.about("이름 있는 힙과 그것을 열고 있는 프로세스를 보여 줍니다"),
+                &[("json", "목록을 JSON으로 출력합니다")],
+            )
+        })
+        .mut_subcommand("rm", |command| {
+            korean_arguments(
+                command.about("아무 프로세스도 열고 있지 않은 힙의 이름을 지웁니다"),
+                KOREAN_RM,
+            )
+        })
 }
+
+const KOREAN_RM: &[(&str, &str)] = &[
+    (
+        "force",
+        "열고 있는 프로세스가 있어도 지웁니다. 그 프로세스들은 이름 없이 계속 씁니다",
+    ),
+    ("names", "지울 이름"),
+];
 
 const KOREAN_ADVISE: &[(&str, &str)] = &[
     ("json", "조언을 JSON으로 출력합니다"),
@@ -383,7 +426,7 @@ mod tests {
     fn every_korean_help_has_its_argument() {
         let mut command = command(Language::Ko);
         command.build();
-        for name in ["tour", "bench", "advise", "run"] {
+        for name in ["tour", "bench", "advise", "run", "ls", "rm"] {
             let command = command.find_subcommand(name).unwrap();
             for arg in command.get_arguments() {
                 let help = arg.get_help().map(ToString::to_string).unwrap_or_default();

@@ -8,7 +8,8 @@ use std::io;
 pub enum Exit {
     /// Everything went well; also when the reader of the output closed the pipe.
     Success,
-    /// A program of the tour gave a wrong result, or none; a measured function failed.
+    /// A program of the tour gave a wrong result, or none; a measured function failed; a name could
+    /// not be taken away.
     Wrong,
     /// The command line was not understood.
     Usage,

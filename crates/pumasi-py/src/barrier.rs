@@ -69,7 +69,7 @@ impl Barrier {
                 let parties = fits.ok_or_else(|| {
                     PyValueError::new_err("parties must be greater than 0 and at most 2147483647")
                 })?;
-                RawBarrier::create(heap::default()?, parties).or_raise()?
+                RawBarrier::create(&*heap::target()?, parties).or_raise()?
             }
         };
         Ok(Barrier {

@@ -42,7 +42,7 @@ impl Block {
     fn new(size: &Bound<'_, PyAny>) -> PyResult<Block> {
         let raw = match given(Some(size)) {
             Some(object) => RawBuffer::from_object(object),
-            None => RawBuffer::create(heap::default()?, size.extract()?, 0),
+            None => RawBuffer::create(&*heap::target()?, size.extract()?, 0),
         };
         Ok(Block {
             raw: raw.or_raise()?,
@@ -115,7 +115,7 @@ impl Gate {
     fn new(reference: Option<&Bound<'_, PyAny>>) -> PyResult<Gate> {
         let raw = match given(reference) {
             Some(object) => RawBuffer::from_object(object),
-            None => RawBuffer::create(heap::default()?, 8, 0),
+            None => RawBuffer::create(&*heap::target()?, 8, 0),
         };
         Ok(Gate {
             raw: raw.or_raise()?,

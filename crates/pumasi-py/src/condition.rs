@@ -140,14 +140,14 @@ impl Condition {
         let lock = match lock {
             Some(lock) => Held::of(lock)?,
             None => {
-                let raw = RawRLock::create(heap::default()?, pumasi::sync::OnDeath::Auto);
+                let raw = RawRLock::create(&*heap::target()?, pumasi::sync::OnDeath::Auto);
                 let object = raw.or_raise()?.object().clone();
                 Held::RLock(Py::new(py, RLock::of_object(object)?)?)
             }
         };
         let raw = match given(reference) {
             Some(object) => RawCondition::from_object(object),
-            None => RawCondition::create(heap::default()?),
+            None => RawCondition::create(&*heap::target()?),
         };
         Ok(Condition {
             raw: raw.or_raise()?,

@@ -175,7 +175,7 @@ impl Counter {
             let raw = RawDict::from_object(object).or_raise()?;
             return Ok(Dict::made(raw).add_subclass(Counter {}));
         }
-        let raw = RawDict::create_of(heap::default()?, Kind::Counter).or_raise()?;
+        let raw = RawDict::create_of(&*heap::target()?, Kind::Counter).or_raise()?;
         let dict = Bound::new(args.py(), DictBase::sharing(raw.clone()))?;
         Self::count(&dict, args, keywords, "Counter", false)?;
         Ok(Dict::made(raw).add_subclass(Counter {}))

@@ -233,7 +233,7 @@ impl Deque {
             }
             _ => None,
         };
-        let raw = RawDeque::create(heap::default()?, bound).or_raise()?;
+        let raw = RawDeque::create(&*heap::target()?, bound).or_raise()?;
         let deque = Deque { raw };
         if let Some(iterable) = iterable {
             deque.put_all(End::Back, &iterable)?;

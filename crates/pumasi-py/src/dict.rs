@@ -599,7 +599,7 @@ impl Dict {
         if let Some(object) = given(argument) {
             return Ok(Dict::made(RawDict::from_object(object).or_raise()?));
         }
-        let base = DictBase::sharing(RawDict::create(heap::default()?).or_raise()?);
+        let base = DictBase::sharing(RawDict::create(&*heap::target()?).or_raise()?);
         base.merge(argument, keywords)?;
         Ok(PyClassInitializer::from(base).add_subclass(Dict {}))
     }
@@ -712,7 +712,7 @@ impl ManagedDict {
         let fresh = reference.is_none();
         let raw = match reference {
             Some(object) => RawDict::from_object(object),
-            None => RawDict::create(heap::default()?),
+            None => RawDict::create(&*heap::target()?),
         };
         let base = DictBase {
             raw: raw.or_raise()?,

@@ -2,8 +2,9 @@
 
 use pumasi::Error;
 use pyo3::exceptions::{
-    PyAssertionError, PyBufferError, PyIndexError, PyKeyError, PyMemoryError, PyOSError,
-    PyRuntimeError, PyTypeError, PyValueError,
+    PyAssertionError, PyBufferError, PyFileExistsError, PyFileNotFoundError, PyIndexError,
+    PyKeyError, PyMemoryError, PyOSError, PyPermissionError, PyRuntimeError, PyTypeError,
+    PyValueError,
 };
 use pyo3::import_exception;
 use pyo3::prelude::*;
@@ -30,6 +31,10 @@ pub fn to_exception(error: Error) -> PyErr {
         Error::WrongHeap { .. } => WrongHeap::new_err(text),
         Error::HeapGone { .. } => HeapGone::new_err(text),
         Error::Corrupt { .. } => CorruptHeap::new_err(text),
+        Error::BadName { .. } => PyValueError::new_err(text),
+        Error::HeapExists { .. } => PyFileExistsError::new_err(text),
+        Error::NoSuchHeap { .. } => PyFileNotFoundError::new_err(text),
+        Error::Denied { .. } => PyPermissionError::new_err(text),
         // As in multiprocessing, without a text.
         Error::BrokenBarrier => BrokenBarrierError::new_err(()),
         Error::IndexOutOfRange { .. } => PyIndexError::new_err(text),

@@ -49,7 +49,7 @@ impl Event {
         match given(reference) {
             Some(object) => Event::of_object(object),
             None => Ok(Event {
-                raw: RawEvent::create(heap::default()?).or_raise()?,
+                raw: RawEvent::create(&*heap::target()?).or_raise()?,
             }),
         }
     }

@@ -151,7 +151,7 @@ impl DefaultDict {
             let raw = RawDict::from_object(object).or_raise()?;
             return Ok(Dict::made(raw).add_subclass(DefaultDict {}));
         }
-        let raw = RawDict::create_of(heap::default()?, Kind::DefaultDict).or_raise()?;
+        let raw = RawDict::create_of(&*heap::target()?, Kind::DefaultDict).or_raise()?;
         if let Some(factory) = first {
             Self::set_factory(&raw, &factory)?;
         }

@@ -114,7 +114,7 @@ mod _core {
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         wait::never_wait_by_default();
         fast::install(module.py())?;
-        module.add("heap", heap::Heap {})?;
+        module.add("heap", heap::Heap::DEFAULT)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))
     }
 }

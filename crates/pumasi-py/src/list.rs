@@ -628,7 +628,7 @@ impl List {
             return Ok(List::made(RawList::from_object(object).or_raise()?));
         }
         let base = ListBase {
-            raw: RawList::create(heap::default()?).or_raise()?,
+            raw: RawList::create(&*heap::target()?).or_raise()?,
             nested: Nested::Share,
             gate: None,
         };
@@ -693,7 +693,7 @@ impl ManagedList {
         let fresh = reference.is_none();
         let raw = match reference {
             Some(object) => RawList::from_object(object),
-            None => RawList::create(heap::default()?),
+            None => RawList::create(&*heap::target()?),
         };
         let base = ListBase {
             raw: raw.or_raise()?,

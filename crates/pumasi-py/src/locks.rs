@@ -247,7 +247,7 @@ acquirable!(Lock, RawLock, |raw| raw.release(), {
         let _one_kind_for_every_start_method = ctx;
         match given(reference) {
             Some(object) => Lock::of_object(object),
-            None => RawLock::create(heap::default()?, self::on_death(on_death)?)
+            None => RawLock::create(&*heap::target()?, self::on_death(on_death)?)
                 .map(Lock::made)
                 .or_raise(),
         }
@@ -318,7 +318,7 @@ acquirable!(RLock, RawRLock, |raw| raw.release(), {
         let _one_kind_for_every_start_method = ctx;
         match given(reference) {
             Some(object) => RLock::of_object(object),
-            None => RawRLock::create(heap::default()?, self::on_death(on_death)?)
+            None => RawRLock::create(&*heap::target()?, self::on_death(on_death)?)
                 .map(RLock::made)
                 .or_raise(),
         }
@@ -399,7 +399,7 @@ acquirable!(Semaphore, RawSemaphore, |raw| raw.release(1), {
         let _one_kind_for_every_start_method = ctx;
         match given(value) {
             Some(object) => Semaphore::of_object(object),
-            None => RawSemaphore::create(heap::default()?, permits(value)?)
+            None => RawSemaphore::create(&*heap::target()?, permits(value)?)
                 .map(Semaphore::made)
                 .or_raise(),
         }
@@ -477,7 +477,7 @@ acquirable!(
             match given(value) {
                 Some(object) => BoundedSemaphore::of_object(object),
                 None => RawBoundedSemaphore::create(
-                    heap::default()?,
+                    &*heap::target()?,
                     permits(value)?,
                     self::on_death(on_death)?,
                 )

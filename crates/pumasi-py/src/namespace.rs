@@ -95,7 +95,7 @@ impl Namespace {
                 "Namespace() takes keyword arguments only",
             ));
         }
-        let raw = RawDict::create_of(heap::default()?, Kind::Namespace).or_raise()?;
+        let raw = RawDict::create_of(&*heap::target()?, Kind::Namespace).or_raise()?;
         let namespace = Namespace::made(py, raw)?;
         for name in keywords.into_iter().flat_map(|keywords| keywords.keys()) {
             let name = name.cast_into::<PyString>()?;

@@ -139,7 +139,7 @@ impl SharedQueue {
             Order::FirstFirst
         };
         Ok(SharedQueue {
-            raw: RawQueue::create(heap::default()?, bound, order, tasks).or_raise()?,
+            raw: RawQueue::create(&*heap::target()?, bound, order, tasks).or_raise()?,
             closed: AtomicBool::new(false),
         })
     }

@@ -103,7 +103,7 @@ impl RwLock {
         match given(reference) {
             Some(object) => RwLock::of_object(object),
             None => {
-                let raw = RawRwLock::create(heap::default()?).or_raise()?;
+                let raw = RawRwLock::create(&*heap::target()?).or_raise()?;
                 RwLock::of_object(raw.object().clone())
             }
         }

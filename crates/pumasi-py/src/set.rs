@@ -216,7 +216,7 @@ impl Set {
             let raw = RawSet::from_object(object).or_raise()?;
             return Ok(Set { raw });
         }
-        let raw = RawSet::create(heap::default()?).or_raise()?;
+        let raw = RawSet::create(&*heap::target()?).or_raise()?;
         if let Some(iterable) = iterable {
             combine(args.py(), &raw, Algebra::Union, &all(iterable)?)?;
         }

@@ -33,10 +33,16 @@ pub fn stats<'py>(
     shared: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let wanted = shared.map(made_of).transpose()?;
-    let heap = heap::default()?;
+    let heap = match wanted.as_deref() {
+        Some([object, ..]) => object.heap().clone(),
+        _ => heap::default()?.clone(),
+    };
     let mut all = py.detach(|| heap.operations());
     if let Some(wanted) = wanted {
-        all.retain(|object| wanted.contains(&(object.offset, object.generation)));
+        all.retain(|object| {
+            let token = (object.offset, object.generation);
+            wanted.iter().any(|wanted| wanted.token() == token)
+        });
         return counters(py, &all);
     }
     let found = PyDict::new(py);
@@ -48,19 +54,19 @@ pub fn stats<'py>(
 }
 
 /// The shared objects whose counters are those of `shared`.
-fn made_of(shared: &Bound<'_, PyAny>) -> PyResult<Vec<(u64, u64)>> {
+fn made_of(shared: &Bound<'_, PyAny>) -> PyResult<Vec<ObjectRef>> {
     let py = shared.py();
     if let Some(object) = object_of(shared) {
-        return Ok(vec![object.token()]);
+        return Ok(vec![object.clone()]);
     }
     if let Some(typed) = typed_of(shared) {
-        return Ok(typed.objects().map(ObjectRef::token).collect());
+        return Ok(typed.objects().cloned().collect());
     }
     // A queue of the package has the shared one inside.
     if let Ok(inner) = shared.getattr(intern!(py, "_queue"))
         && let Some(object) = object_of(&inner)
     {
-        return Ok(vec![object.token()]);
+        return Ok(vec![object.clone()]);
     }
     let name = shared.get_type().name()?;
     Err(PyTypeError::new_err(

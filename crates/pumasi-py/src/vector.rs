@@ -432,7 +432,7 @@ impl Vector {
             return Vector::made(py, object);
         }
         let items = Items::of(typecode_or_type)?;
-        let heap = heap::default()?;
+        let heap = &*heap::target()?;
         let size: usize = match &items {
             Items::Numbers(number, _) => number.size(),
             Items::Others(others) => others.bind(py).getattr("itemsize")?.extract()?,
