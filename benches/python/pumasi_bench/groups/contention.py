@@ -1,4 +1,7 @@
-"""A Lock that 2 and 4 processes want all the time: the total rate of acquiring and releasing."""
+"""What several processes do all the time at once: the total rate.
+
+A Lock that 2 and 4 want, acquired and released, and a Dict of 1,000 that 2 read.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from time import monotonic
 from types import ModuleType
 from typing import Any
 
-from pumasi_bench.rivals import MULTIPROCESSING
+from pumasi_bench.rivals import MANAGER, MULTIPROCESSING, manager
 from pumasi_bench.samples import Sample
 from pumasi_bench.session import Session
 from pumasi_bench.targets import Target, times_the_rate
@@ -39,6 +42,40 @@ def run(session: Session) -> None:
                 Sample(MULTIPROCESSING, "M/s", tuple(theirs)),
                 target,
             )
+    _reads(session)
+
+
+def _reads(session: Session) -> None:
+    """Readers of one Dict, beside readers of a Manager's, and two beside one."""
+    plain = {f"k{number}": number for number in range(1000)}
+    seconds = session.effort.contention_seconds
+    ours: list[float] = []
+    alone: list[float] = []
+    served: list[float] = []
+    with manager() as server:
+        shared = session.library.Dict(plain)
+        theirs = server.dict(plain)
+        for _ in range(session.effort.contention_rounds):
+            for processes, table, taken in (
+                (2, shared, ours),
+                (1, shared, alone),
+                (2, theirs, served),
+            ):
+                reads = at_the_same_time(session.library, processes, seconds, _gets, table)
+                taken.append(sum(reads) / seconds / 1e6)
+    two = Sample(session.name, "M/s", tuple(ours))
+    session.add("Dict get, 2 processes", two, Sample(MANAGER, "M/s", tuple(served)))
+    session.add("Dict get, 2 processes", two, Sample("one process", "M/s", tuple(alone)))
+
+
+def _gets(window: Window, table: Any) -> int:
+    keys = [f"k{number}" for number in range(0, 1000, 1000 // _BATCH)]
+    reads = 0
+    while monotonic() < window.end:
+        for key in keys:
+            table[key]
+        reads += len(keys)
+    return reads
 
 
 def _total_rate(
