@@ -314,6 +314,28 @@ def test_array_and_value(manager: Any) -> None:
     assert str(box) == "Value('i', 'any type at all!')"
 
 
+def test_what_a_server_has_since_python_3_14() -> None:
+    server = managers.SyncManager(("127.0.0.1", 0))
+    server.start()
+    try:
+        items, names, lock = server.list([1, 2]), server.dict(a=1), server.Lock()
+        assert isinstance(items, multiprocessing.managers.ListProxy)
+        assert isinstance(names, multiprocessing.managers.DictProxy)
+        again = pickle.loads(pickle.dumps(items))
+        assert items.copy() == again.copy() == [1, 2]
+        items.clear()
+        assert len(again) == 0
+        assert (names | {"b": 2}, {"b": 2} | names) == ({"a": 1, "b": 2}, {"b": 2, "a": 1})
+        names |= {"c": 3}
+        assert names.copy() == {"a": 1, "c": 3}
+        assert server.set([1]) | {2} == {1, 2}
+        with lock:
+            assert lock.locked()
+        assert not lock.locked()
+    finally:
+        server.shutdown()
+
+
 def test_a_value_of_ctypes_is_any_object(manager: Any) -> None:
     value = manager.Value(ctypes.c_char_p, "text")
     assert value.value == "text"

@@ -5,6 +5,7 @@ The others are in `managers`, which has the list of all of them.
 
 import multiprocessing.managers as _standard
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar, TypeVar
@@ -82,12 +83,60 @@ else:
             return self._changed_by("symmetric_difference_update", value)
 
 
+_Acquirer: Any = _standard.AcquirerProxy  # type: ignore[attr-defined]
+_List: Any = _standard.ListProxy
+_Dict: Any = _standard.DictProxy
+
+
+class AcquirerProxy(_Acquirer):  # type: ignore[misc]
+    """A proxy of a lock in a manager's server."""
+
+    _exposed_ = (*_Acquirer._exposed_, "locked")
+
+    def locked(self) -> bool:
+        """Whether somebody holds the lock."""
+        return self._callmethod("locked")  # type: ignore[no-any-return]
+
+
+class ListProxy(_List):  # type: ignore[misc]
+    """A proxy of a list in a manager's server."""
+
+    _exposed_ = (*_List._exposed_, "clear", "copy")
+
+    def clear(self) -> None:
+        """Remove all items."""
+        self._callmethod("clear")
+
+    def copy(self) -> list[Any]:
+        """Return the items as a plain list."""
+        return self._callmethod("copy")  # type: ignore[no-any-return]
+
+
+class DictProxy(_Dict):  # type: ignore[misc]
+    """A proxy of a dict in a manager's server."""
+
+    _exposed_ = (*_Dict._exposed_, "__or__", "__ror__")
+
+    def __or__(self, other: Any) -> Any:
+        return self._callmethod("__or__", (other,))
+
+    def __ror__(self, other: Any) -> Any:
+        return self._callmethod("__ror__", (other,))
+
+    def __ior__(self, other: Any) -> Any:
+        self._callmethod("update", (other,))
+        return self
+
+
 class WithSets(_standard.SyncManager):
-    """The standard library's manager, with the sets that Python has since 3.14."""
+    """The standard library's manager, with what its types have since Python 3.14."""
 
 
 if not hasattr(WithSets, "set"):
     WithSets.register("set", set, SetProxy)
+    WithSets.register("list", list, ListProxy)
+    WithSets.register("dict", dict, DictProxy)
+    WithSets.register("Lock", threading.Lock, AcquirerProxy)
 
 
 class HeapProxy:

@@ -509,7 +509,7 @@ class Pool(_standard.Pool):
         mode = MAP
         if chunksize > 1:
             chunks, mode = inputs.chunked(chunks, chunksize), MAP_CHUNK
-        result = kind(self, self._engine, func, chunks)
+        result = kind(self, self._engine, func)
         result._limits = bounds
         at_once = inputs.reads_at_once(iterable)
         result.feed = inputs.Feed(self._engine, result, mode, func, chunks, at_once)

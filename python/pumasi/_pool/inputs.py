@@ -267,6 +267,3 @@ def reads_at_once(iterable: object) -> bool:
 def chunked(iterable: Iterator[Any], size: int) -> Iterator[tuple[Any, ...]]:
     """Return the items in tuples of `size`."""
     return iter(lambda: tuple(islice(iterable, size)), ())
-
-
-Mapper = Callable[..., Any]

@@ -274,15 +274,13 @@ class MapResult(ApplyResult, _standard.MapResult):  # type: ignore[type-arg]
 class IMapIterator(_Pending, _standard.IMapIterator):  # type: ignore[type-arg]
     """The results of an imap, in the order of its input."""
 
-    def __init__(self, pool: Any, engine: Engine, function: Any, chunks: Iterator[Any]) -> None:
+    def __init__(self, pool: Any, engine: Engine, function: Any) -> None:
         self._items: collections.deque[tuple[bool, Any]] = collections.deque()
         self._unsorted: dict[int, tuple[bool, Any]] = {}
         self._index = 0
         #: How many tasks there are in all, once that is known.
         self._length: int | None = None
         self._function = function
-        self.chunks = chunks
-        self.added = 0
         self.taken = 0
         self._enter(pool, engine)
 

@@ -41,14 +41,6 @@ class Estimate:
             return math.inf
         return (self.high - self.low) / 2 / abs(self.median)
 
-    def surely_above(self, bound: float) -> bool:
-        """Whether the whole interval, or without one the median, lies above a bound."""
-        return (self.median if self.low is None else self.low) > bound
-
-    def surely_below(self, bound: float) -> bool:
-        """Whether the whole interval, or without one the median, lies below a bound."""
-        return (self.median if self.high is None else self.high) < bound
-
 
 def estimate(values: Iterable[float]) -> Estimate:
     """Return the median of some values with its interval."""

@@ -27,7 +27,6 @@ COPYING_ABOVE = 0.3
 INFLATED = 1.3
 WORTH = 1.15
 """Gains below this are not worth a second way of doing things."""
-BUSY_ABOVE = 0.15
 MEASURABLE = 0.002
 """Seconds on a core below which what a pass takes is partly our own bookkeeping."""
 
