@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The form of the code: formatters, linters that need no build, spelling. `ci/fmt.sh fix` mends it.
+# The form of the code: formatters, linters that need no build, spelling, the READMEs' numbers. `ci/fmt.sh fix` mends it.
 source "$(dirname "$0")/lib.sh"
 
 ci/venv.sh tools
@@ -14,4 +14,6 @@ cargo fmt --all --check || status=1
 .venv/bin/ruff check . || status=1
 .venv/bin/shellcheck --external-sources --source-path=SCRIPTDIR ci/*.sh .ci/run benches/run.sh || status=1
 .venv/bin/typos || status=1
+# No number in the READMEs is one that somebody typed.
+.venv/bin/python ci/readme_numbers.py --check || status=1
 exit "$status"

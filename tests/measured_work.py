@@ -4,8 +4,10 @@ import itertools
 import os
 import select
 import time
+import zlib
 
 import pumasi
+from pumasi.pool import worker_id
 
 
 def computes(number):
@@ -41,6 +43,11 @@ def on_arrays(size):
     return float(values[0])
 
 
+def looks_at(data):
+    """Goes through what it is given, twice: giving it to another process takes as long."""
+    return zlib.crc32(data) + zlib.crc32(data)
+
+
 _lock = pumasi.Lock()
 
 
@@ -74,6 +81,24 @@ def counts_its_calls(number):
 def ends_the_process(number):
     """Takes its process with it."""
     os._exit(7)
+
+
+def ends_the_worker(number):
+    """Takes a pool's worker with it, and no other process."""
+    try:
+        worker_id()
+    except RuntimeError:
+        return number
+    os._exit(7)
+
+
+def fails_in_a_pool(number):
+    """Raises where it runs in a pool."""
+    try:
+        worker_id()
+    except RuntimeError:
+        return number
+    raise ValueError("not here")
 
 
 def never_ends(number):

@@ -92,6 +92,61 @@ def test_every_object_by_its_name_and_line(method: str, tmp_path: Path) -> None:
     assert found["holder.numbers"]["use"] == "Array('d')"
 
 
+MORE = """
+import pumasi as mp
+
+one = mp.List([0])
+once = mp.Dict(total=0.5)
+texts = mp.Dict(a="")
+measured, counts = mp.List(), mp.List([0] * 9)
+samples = mp.Vector("d", [0.0] * 4)
+rows = mp.Dict((i, i / 2) for i in range(20))
+large = mp.List([1 << 70] * 10)
+mixed = mp.List()
+for i in range(60):
+    one[0] += 1
+    once["total"] += 0.5
+    texts["a"] = texts["a"] + "x"
+    measured.append(i / 4)
+    measured[-1]
+    counts[i % 9] += 1
+    counts.append(0)
+    samples[i % 4] += 1.0
+    rows[i % 20]
+    large[i % 10]
+    large[0] = 1 << 71
+    mixed.append(i if i % 2 else "text")
+for i in range(10):
+    rows[i % 20] = 0.25
+"""
+
+
+def test_which_container_for_what(tmp_path: Path) -> None:
+    program = tmp_path / "program.py"
+    program.write_text(MORE)
+    done = command("--json", str(program))
+    assert (done.returncode, done.stderr) == (0, "")
+    found: dict[str, Any] = {each["name"]: each for each in json.loads(done.stdout)["objects"]}
+    assert {name: (each["code"], each["use"]) for name, each in found.items()} == {
+        "one": ("value", "Value('q'), v.add(n)"),
+        "once": ("value", "Value('d'), v.add(n)"),
+        "texts": ("unguarded", "x.update_with(key, f), or a Lock"),
+        "measured": ("vector", "Vector('d')"),
+        "counts": ("array-add", "Vector('q'), v.add(i, n)"),
+        "samples": ("add", "v.add(i, n)"),
+        "rows": ("dense", "Array('d')"),
+        "large": ("unguarded", "x.update_with(i, f), or a Lock"),
+        "mixed": ("keep", None),
+    }
+    for name, each in found.items():
+        if each["use"] is not None:
+            assert each["present_seconds"] > 0, name
+            assert each["advised_seconds"] > 0, name
+    for language, words in (("en", "to which others are added"), ("ko", "더 늘어납니다")):
+        done = command("--lang", language, str(program))
+        assert words in " ".join(done.stdout.split())
+
+
 def test_a_change_of_a_value_that_can_get_lost(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text(

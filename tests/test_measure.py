@@ -89,6 +89,33 @@ def test_what_is_too_small_is_not_worth_it() -> None:
     assert all(each["at_least"] for each in report.to_dict()["break_even"])
 
 
+def test_copying_is_found_where_it_takes_the_time() -> None:
+    data = [bytes([n]) * (8 << 20) for n in range(8)]
+    options: Any = {"kinds": ["processes"], "arguments": ["pickled"]}
+    for effort in (2.0, 3.0, 4.0, 6.0):
+        report = bench(measured_work.looks_at, data, budget=effort, **options)
+        if codes(report) == ["releases-gil", "copying"]:
+            break
+    assert codes(report) == ["releases-gil", "copying"]
+    verdict = report.verdicts[1]
+    assert verdict.numbers["variant"] == "processes 2 (fork, pickled)"
+    assert verdict.numbers["bytes"] > 8 * (8 << 20)
+
+
+def test_a_start_that_costs_more_than_is_gained() -> None:
+    # A new interpreter takes longer than all of this, which two workers do in half the time.
+    options: Any = {"kinds": ["processes"], "start_methods": ["spawn"], "arguments": ["native"]}
+    for effort in (3.0, 4.0, 5.0, 6.0):
+        report = bench(measured_work.computes, [100_000] * 10, budget=effort, **options)
+        if "start-up" in codes(report):
+            break
+    assert codes(report) == ["gil", "start-up"]
+    assert not report.advice.worth_it
+    pays = report.to_dict()["break_even"][0]
+    assert pays["items"] > 10
+    assert not pays["at_least"]
+
+
 def test_every_start_method_and_every_way_of_arguments() -> None:
     report = bench(
         measured_work.computes,
@@ -104,6 +131,11 @@ def test_every_start_method_and_every_way_of_arguments() -> None:
         assert pickled["bytes_copied"] > 4 * 2
         assert pickled["start_up_seconds"]["median"] > 0
         assert pickled["memory_bytes"] > 1_000_000
+        pool = found[f"processes 2 ({method}, pool)"]
+        assert pool["bytes_copied"] > 4 * 2
+        assert pool["start_up_seconds"]["median"] > 0
+        assert pool["memory_bytes"] > 1_000_000
+        assert pool["breakdown"]["computing"] > 0
         native = found[f"processes 2 ({method}, native)"]
         assert native["bytes_copied"] == 0
         assert native["placed_bytes"] > 0
@@ -130,7 +162,8 @@ def test_arrays_in_shared_memory_are_not_copied() -> None:
     import numpy
 
     arrays = [numpy.arange(50_000) + i for i in range(4)]
-    report = bench(numpy.sum, arrays, budget=1.0, kinds=["processes"])
+    options: Any = {"kinds": ["processes"], "arguments": ["pickled", "shared"]}
+    report = bench(numpy.sum, arrays, budget=1.0, **options)
     found = variants(report)
     assert found["processes 2 (fork, pickled)"]["bytes_copied"] > 4 * 400_000
     assert found["processes 2 (fork, shared)"]["bytes_copied"] == 0
@@ -154,6 +187,7 @@ def test_results_that_cannot_be_pickled_rule_processes_out() -> None:
     report = bench(measured_work.makes_a_function, [1, 2], budget=0.5)
     reasons = {each["name"]: each["code"] for each in report.to_dict()["left_out"]}
     assert reasons["processes 2 (fork, pickled)"] == "result-not-picklable"
+    assert reasons["processes 2 (fork, pool)"] == "result-not-picklable"
     assert "threads 2" in variants(report)
 
 
@@ -169,6 +203,18 @@ def test_what_goes_wrong_is_said_in_a_sentence(function: Any, code: str, words: 
     with pytest.raises(MeasureError, match=words) as caught:
         bench(function, [1, 2, 3], budget=0.5)
     assert caught.value.code == code
+
+
+def test_what_goes_wrong_in_a_pool_alone() -> None:
+    options: Any = {"kinds": ["processes"], "arguments": ["pool"]}
+    with pytest.raises(MeasureError, match="exited with status 7") as caught:
+        bench(measured_work.ends_the_worker, [1, 2], budget=0.5, **options)
+    assert caught.value.code == "died"
+    # What works in series and fails there is a finding about that way.
+    report = bench(measured_work.fails_in_a_pool, [1, 2], budget=0.5, **options)
+    (left,) = report.to_dict()["left_out"]
+    assert (left["name"], left["code"]) == ("processes 2 (fork, pool)", "failed")
+    assert "for the input 1: ValueError: not here" in left["detail"]
 
 
 def test_nonsense_is_refused() -> None:

@@ -92,7 +92,9 @@ impl Row {
 }
 
 fn described(sample: &Sample) -> String {
-    let low = sample.values.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = sample.values.iter().copied().fold(0.0, f64::max);
-    format!("{:.1} ns ({low:.1} to {high:.1})", sample.median())
+    let found = sample.estimate();
+    match found.and_then(|found| Some((found.low?, found.high?))) {
+        Some((low, high)) => format!("{:.1} ns ({low:.1} to {high:.1})", sample.median()),
+        None => format!("{:.1} ns", sample.median()),
+    }
 }

@@ -5,6 +5,8 @@
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
+use pumasi::bench::{Estimate, estimate};
+
 /// How long a run takes: enough to trust the medians, or just to see that all works.
 #[derive(Clone, Copy)]
 pub struct Effort {
@@ -81,11 +83,14 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// The middle value.
+    /// The median, and its interval where there are values enough, as `pumasi::bench` has them.
+    pub fn estimate(&self) -> Option<Estimate> {
+        estimate(self.values.iter().copied())
+    }
+
+    /// The middle value; zero of none.
     pub fn median(&self) -> f64 {
-        let mut sorted = self.values.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted[sorted.len() / 2]
+        self.estimate().map_or(0.0, |found| found.median)
     }
 }
 

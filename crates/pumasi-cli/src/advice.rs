@@ -138,7 +138,7 @@ fn why(object: &Object, language: Language) -> String {
         (Ko, "unused") => "아무것도 하지 않았습니다. 없애십시오.".to_owned(),
         (En, "few") => "Keep it: used too seldom for any choice to matter.".to_owned(),
         (Ko, "few") => "그대로 두십시오. 드물게 쓰여 무엇을 골라도 같습니다.".to_owned(),
-        (En, "add" | "array-add") => {
+        (En, "add" | "array-add" | "value") => {
             let lock = object.lock().map_or_else(
                 || "No lock was taken as often, so changes of others can get lost.".to_owned(),
                 |lock| format!("That also does without {lock}."),
@@ -149,7 +149,7 @@ fn why(object: &Object, language: Language) -> String {
                  that does in one step. {lock}"
             )
         }
-        (Ko, "add" | "array-add") => {
+        (Ko, "add" | "array-add" | "value") => {
             let lock = object.lock().map_or_else(
                 || "그만큼 잡은 락이 없어 다른 프로세스의 변경을 잃을 수 있습니다.".to_owned(),
                 |lock| format!("{lock}도 필요 없어집니다."),
@@ -204,6 +204,34 @@ fn why(object: &Object, language: Language) -> String {
         (Ko, "array") => format!(
             "{instead}을(를) 쓰십시오. 같은 종류의 숫자 {}개이고 개수가 변하지 않았습니다.",
             times("length")
+        ),
+        (En, "vector") => format!(
+            "Use {instead}: {} numbers of one kind, to which others are added. It grows as a List \
+             does, and NumPy sees it without a copy.",
+            times("length")
+        ),
+        (Ko, "vector") => format!(
+            "{instead}을(를) 쓰십시오. 같은 종류의 숫자 {}개이고 더 늘어납니다. List처럼 늘어나고 \
+             NumPy가 복사 없이 봅니다.",
+            times("length")
+        ),
+        (En, "dense") => format!(
+            "Use {instead}: {} numbers of one kind, whose keys are 0, 1, 2 and so on.",
+            times("length")
+        ),
+        (Ko, "dense") => format!(
+            "{instead}을(를) 쓰십시오. 같은 종류의 숫자 {}개이고 키가 0, 1, 2 ...입니다.",
+            times("length")
+        ),
+        (En, "unguarded") => format!(
+            "Use {instead}: values were read and written back {} times, and no lock was taken as \
+             often. Where a value depends on the one before, changes of others can get lost.",
+            times("times")
+        ),
+        (Ko, "unguarded") => format!(
+            "{instead}을(를) 쓰십시오. 값을 {}번 읽고 다시 썼는데 그만큼 잡은 락이 없습니다. 이전 값에 \
+             따라 바꾼다면 다른 프로세스의 변경을 잃을 수 있습니다.",
+            times("times")
         ),
         (En, "contended") => format!(
             "Hold it for less, or lock less with it: {share} of {} acquisitions had to wait.",

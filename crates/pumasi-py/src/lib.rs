@@ -9,6 +9,7 @@
 //! - `list`, `deque`, `vector`, `dict`, `set`, `keyed`, `counter`, `namespace`, `views`, `plain`: the containers.
 //! - `queue`: what the package's queues are made of.
 //! - `pool`: the shared part of a pool.
+//! - `bench`: the statistics of measurements.
 //! - `fast`: short entrances to the methods of the hot path.
 //!
 //! PY-1: no Python object is made, dropped, compared or called while a lock of the heap or of this
@@ -17,6 +18,7 @@
 //! PY-2: an operation is tried while attached to the interpreter, and sleeps only detached.
 
 mod barrier;
+mod bench;
 mod block;
 mod cli;
 mod condition;
@@ -59,6 +61,8 @@ mod _core {
 
     #[pymodule_export]
     use super::barrier::Barrier;
+    #[pymodule_export]
+    use super::bench::{bench_conclude, bench_estimate};
     #[pymodule_export]
     use super::block::{Block, Gate};
     #[pymodule_export]

@@ -93,6 +93,10 @@
 //! [`sync`] says what a death does to each primitive, and [`process`] how the end of a child is
 //! learnt of.
 //!
+//! # Is it worth it?
+//!
+//! [`bench`] runs a function of yours in series, on threads and on processes, and says which pays.
+//!
 //! # With Python
 //!
 //! The Python package `pumasi` stands on this crate. Numbers, texts, bytes, tuples, `None`, lists
@@ -110,6 +114,7 @@
 // The macros' paths start with the crate's name, here too.
 extern crate self as pumasi;
 
+pub mod bench;
 pub mod containers;
 pub mod error;
 pub mod heap;

@@ -28,16 +28,18 @@ def seconds(operation: str, length: int = 1) -> float:
 
 
 def _scene(operation: str, length: int) -> tuple[str, dict[str, Any]]:
-    from .. import Dict, List
+    from .. import Dict, List, Vector
 
     new = context.default_context
     middle = length // 2
     kind = operation.partition(".")[0]
     names: dict[str, Any] = {"i": middle}
     if kind == "List":
-        names["x"] = List([0] * length)
+        names["x"] = List(range(length))
     elif kind == "Dict":
         names["x"] = Dict(dict.fromkeys(range(length), 0))
+    elif kind == "Vector":
+        names["x"] = Vector("q", [0] * length)
     elif kind == "Array":
         names["x"] = new.Array("q", length)
     elif kind == "Value":
@@ -46,10 +48,10 @@ def _scene(operation: str, length: int) -> tuple[str, dict[str, Any]]:
         names["x"] = new.Lock()
     elif kind == "list":
         names["x"] = [0] * length
-    return _STATEMENTS[operation], names
+    return STATEMENTS[operation], names
 
 
-_STATEMENTS = {
+STATEMENTS = {
     "List.get": "x[i]",
     "List.set": "x[i] = 1",
     "List.len": "len(x)",
@@ -61,6 +63,13 @@ _STATEMENTS = {
     "Dict.len": "len(x)",
     "Dict.add": "x.add(i, 1)",
     "Dict.snapshot": "x.snapshot()",
+    "Dict.update_with": "x.update_with(i, lambda n: n + 1)",
+    "Vector.get": "x[i]",
+    "Vector.set": "x[i] = 1",
+    "Vector.len": "len(x)",
+    "Vector.append": "x.append(1); x.pop()",
+    "Vector.snapshot": "x.snapshot()",
+    "Vector.add": "x.add(i, 1)",
     "Array.get": "x[i]",
     "Array.set": "x[i] = 1",
     "Array.add": "x.add(i, 1)",

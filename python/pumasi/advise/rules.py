@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from .costs import seconds
+from .costs import STATEMENTS, seconds
 from .notes import Used
 
 _READS = ("get", "contains", "iterate", "snapshot", "len")
 _GROWS = ("append", "insert", "pop", "remove", "clear", "splice", "setdefault")
+_CODES = {int: "q", float: "d"}
+_INT64 = 1 << 63
 _CONTENDED = 0.2
 _FEW = 20
 """Operations below which no choice matters."""
@@ -49,17 +51,25 @@ def _rule(
         return {"code": "unused"}
     if kind in ("Lock", "RLock", "Semaphore", "BoundedSemaphore"):
         return _lock(done, contended)
-    if kind not in ("List", "Dict", "ListProxy", "DictProxy"):
+    if kind not in ("List", "Dict", "ListProxy", "DictProxy", "Vector"):
         return {"code": "keep"}
-    family = "List" if kind.startswith("List") else "Dict"
+    family = kind.removesuffix("Proxy")
     if total < _FEW:
         return {"code": "few", "numbers": {"operations": total}}
+    if family == "Vector":
+        return _read_modify_write(used, others, family, done, length or 1) or _kept(
+            family, done, contended, length or 1
+        )
     return (
-        _read_modify_write(used, others, family, done, length or 1)
+        _single(used, others, family, done, length or 1)
+        or _read_modify_write(used, others, family, done, length or 1)
+        or _unguarded(used, others, family, done, length or 1)
         or _polled(family, done, length or 1)
         or _iterated(family, done, length or 1)
         or _only_read(family, done, length or 1)
+        or _dense(used, family, done, length or 1)
         or _numbers(used, family, done, length or 1)
+        or _growing_numbers(used, family, done, length or 1)
         or _kept(family, done, contended, length or 1)
     )
 
@@ -106,24 +116,75 @@ def _lock(done: dict[str, int], contended: int) -> dict[str, Any]:
     )
 
 
+def _changes(done: dict[str, int]) -> bool:
+    """Whether there were about as many reads as writes, as in `x[k] += n`."""
+    gets, sets = done.get("get", 0), done.get("set", 0)
+    return sets >= _FEW and 0.9 <= gets / sets <= 1.5
+
+
+def _guard(others: Sequence[Used], times: int) -> str | None:
+    """Return the name of a lock that was taken about as often as something was done."""
+    return next((lock.name for lock in others if _guards(lock, times)), None)
+
+
+def _single(
+    used: Used, others: Sequence[Used], family: str, done: dict[str, int], length: int
+) -> dict[str, Any] | None:
+    """A container of one number, which others change."""
+    sets = done.get("set", 0)
+    if length != 1 or not _changes(done) or any(done.get(name) for name in _GROWS):
+        return None
+    code = _code(used.objects[0])
+    if code is None:
+        return None
+    lock = _guard(others, sets)
+    present = sets * (seconds(f"{family}.get") + seconds(f"{family}.set"))
+    if lock is not None:
+        present += sets * seconds("Lock.pair")
+    return {
+        "code": "value",
+        "use": f"Value({code!r}), v.add(n)",
+        "numbers": {"times": sets, "lock": lock},
+    } | _costs(present, sets * seconds("Value.add"))
+
+
 def _read_modify_write(
     used: Used, others: Sequence[Used], family: str, done: dict[str, int], length: int
 ) -> dict[str, Any] | None:
     """As many reads as writes of numbers: `x[k] += n`, which others can come in between of."""
-    gets, sets = done.get("get", 0), done.get("set", 0)
-    if sets < _FEW or not 0.9 <= gets / sets <= 1.5 or not _whole_numbers(used.objects[0]):
+    sets, code = done.get("set", 0), _code(used.objects[0])
+    if not _changes(done) or not (code or (family == "Dict" and _whole_numbers(used.objects[0]))):
         return None
     costs = sets * (seconds(f"{family}.get", length) + seconds(f"{family}.set", length))
-    guard = next((lock for lock in others if _guards(lock, sets)), None)
-    if guard is not None:
+    lock = _guard(others, sets)
+    if lock is not None:
         costs += sets * seconds("Lock.pair")
-    numbers = {"times": sets, "lock": guard.name if guard else None}
-    if family == "Dict":
-        after = sets * seconds("Dict.add", length)
-        return {"code": "add", "use": "d.add(key, n)", "numbers": numbers} | _costs(costs, after)
-    after = sets * seconds("Array.add", length)
-    return {"code": "array-add", "use": "Array('q'), a.add(i, n)", "numbers": numbers} | _costs(
-        costs + sets * seconds("Lock.pair"), after
+    numbers = {"times": sets, "lock": lock}
+    if family in ("Dict", "Vector"):
+        use = "d.add(key, n)" if family == "Dict" else "v.add(i, n)"
+        after = sets * seconds(f"{family}.add", length)
+        return {"code": "add", "use": use, "numbers": numbers} | _costs(costs, after)
+    if any(done.get(name) for name in _GROWS):
+        after = sets * seconds("Vector.add", length)
+        use = f"Vector({code!r}), v.add(i, n)"
+    else:
+        after = sets * seconds("Array.add", length)
+        use = f"Array({code!r}), a.add(i, n)"
+    return {"code": "array-add", "use": use, "numbers": numbers} | _costs(costs, after)
+
+
+def _unguarded(
+    used: Used, others: Sequence[Used], family: str, done: dict[str, int], length: int
+) -> dict[str, Any] | None:
+    """As many reads as writes of what is no number, and no lock that was taken as often."""
+    sets = done.get("set", 0)
+    if not _changes(done) or _guard(others, sets) is not None:
+        return None
+    where = "key" if family == "Dict" else "i"
+    use = f"x.update_with({where}, f), or a Lock"
+    present = sets * (seconds(f"{family}.get", length) + seconds(f"{family}.set", length))
+    return {"code": "unguarded", "use": use, "numbers": {"times": sets}} | _costs(
+        present, sets * seconds(f"{family}.update_with", length)
     )
 
 
@@ -143,6 +204,24 @@ def _polled(family: str, done: dict[str, int], length: int) -> dict[str, Any] | 
         "use": "Queue",
         "numbers": {"asked": asked, "popped": popped},
     } | _costs(asked * seconds("List.len", length), 0.0)
+
+
+def _dense(used: Used, family: str, done: dict[str, int], length: int) -> dict[str, Any] | None:
+    """A dict of numbers whose keys are 0, 1, 2 ... and stay."""
+    shrinks = ("pop", "remove", "clear", "contains")
+    if family != "Dict" or length < 8 or any(done.get(name) for name in shrinks):
+        return None
+    code = _code(used.objects[0])
+    keys = list(used.objects[0].keys())
+    if code is None or any(type(key) is not int for key in keys):
+        return None
+    if sorted(keys) != list(range(length)):
+        return None
+    return {
+        "code": "dense",
+        "use": f"Array({code!r})",
+        "numbers": {"length": length},
+    } | _moved("Dict", "Array", done, length)
 
 
 def _iterated(family: str, done: dict[str, int], length: int) -> dict[str, Any] | None:
@@ -177,26 +256,46 @@ def _numbers(used: Used, family: str, done: dict[str, int], length: int) -> dict
     """A list of numbers of one kind, whose length does not change."""
     if family != "List" or length < 8 or any(done.get(name) for name in _GROWS):
         return None
-    if done.get("extend", 0) > 1:
+    code = _code(used.objects[0])
+    if code is None or done.get("extend", 0) > 1:
         return None
-    sample = used.objects[0][:_SAMPLE]
-    codes = {int: "q", float: "d"}
-    types = {type(item) for item in sample}
-    if len(types) != 1 or next(iter(types)) not in codes:
+    if done.get("get", 0) + done.get("set", 0) < _FEW:
         return None
-    code = codes[types.pop()]
-    gets, sets = done.get("get", 0), done.get("set", 0)
-    if gets + sets < _FEW:
+    return {
+        "code": "array",
+        "use": f"Array({code!r})",
+        "numbers": {"length": length},
+    } | _moved("List", "Array", done, length)
+
+
+def _growing_numbers(
+    used: Used, family: str, done: dict[str, int], length: int
+) -> dict[str, Any] | None:
+    """A list of numbers of one kind to which others are added."""
+    code = _code(used.objects[0])
+    if family != "List" or length < 8 or code is None or done.get("remove"):
         return None
-    return {"code": "array", "use": f"Array({code!r})", "numbers": {"length": length}} | _costs(
-        gets * seconds("List.get", length) + sets * seconds("List.set", length),
-        gets * seconds("Array.get", length) + sets * seconds("Array.set", length),
-    )
+    return {
+        "code": "vector",
+        "use": f"Vector({code!r})",
+        "numbers": {"length": length},
+    } | _moved("List", "Vector", done, length)
+
+
+def _moved(now: str, then: str, done: dict[str, int], length: int) -> dict[str, Any]:
+    """Return what the operations cost that both types have."""
+    both = [name for name in ("get", "set", "append") if f"{now}.{name}" in STATEMENTS]
+    both = [name for name in both if f"{then}.{name}" in STATEMENTS and done.get(name)]
+
+    def cost(family: str) -> float:
+        return sum(done[name] * seconds(f"{family}.{name}", length) for name in both)
+
+    return _costs(cost(now), cost(then))
 
 
 def _kept(family: str, done: dict[str, int], contended: int, length: int) -> dict[str, Any]:
     share = contended / max(sum(done.values()), 1)
-    own = {"List": "append", "Dict": "add"}[family]
+    own = "add" if family == "Dict" else "append"
     cost = sum(
         count * seconds(f"{family}.{name}", length)
         for name, count in done.items()
@@ -226,11 +325,24 @@ def _adds(typed: Any) -> bool:
     return type(value) in (int, float)
 
 
-def _whole_numbers(container: Any) -> bool:
+def _sample(container: Any) -> list[Any]:
     if hasattr(container, "values"):
-        items = (
-            list(container.snapshot().values())[:_SAMPLE] if hasattr(container, "snapshot") else []
-        )
-    else:
-        items = container[:_SAMPLE]
+        return list(container.snapshot().values())[:_SAMPLE]
+    return list(container[:_SAMPLE])
+
+
+def _whole_numbers(container: Any) -> bool:
+    items = _sample(container)
     return bool(items) and all(type(item) is int for item in items)
+
+
+def _code(container: Any) -> str | None:
+    """Return the typecode of what is in a container, if that is numbers of one kind."""
+    items = _sample(container)
+    types = {type(item) for item in items}
+    if len(types) != 1:
+        return None
+    code = _CODES.get(types.pop())
+    if code == "q" and not all(-_INT64 <= item < _INT64 for item in items):
+        return None
+    return code

@@ -1,11 +1,11 @@
 """Know before you choose: one function measured in series, on threads and on processes.
 
 ``pumasi.bench(f, inputs)`` is the way in; ``pumasi bench module:function`` is the same from the
-command line.  From low to high: ``intervals`` and ``scaling`` are the statistics, ``system`` asks
-Linux, ``work`` and ``variants`` say what is measured and how, ``worker``, ``ways``, ``pooled``
-and ``host`` run inside the measured processes, ``hosts`` and ``session`` command them,
-``verdicts`` says what the numbers mean, and ``report`` is what comes out.  How it is rendered,
-and its sentences in two languages, are the command line's.
+command line.  From low to high: ``intervals`` are the statistics, ``system`` asks Linux, ``work``
+and ``variants`` say what is measured and how, ``worker``, ``ways``, ``pooled``, ``pools`` and
+``host`` run inside the measured processes, ``hosts`` and ``session`` command them, ``verdicts``
+lets the Rust library say what the numbers mean, and ``report`` is what comes out.  How it is
+rendered, and its sentences in two languages, are the command line's.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from . import session, work
 from .report import Report
-from .variants import NATIVE, PICKLED, PROCESSES, SHARED, THREADS
+from .variants import NATIVE, PICKLED, POOL, PROCESSES, SHARED, THREADS
 from .verdicts import Advice, Verdict
 from .work import MeasureError
 
@@ -42,8 +42,9 @@ def bench(
     arguments, as `map` and `starmap` do; without inputs it is called ``items`` times.  ``workers``
     are the numbers of workers (1, 2, 4 ... up to the cores), ``kinds`` of "threads" and
     "processes", ``start_methods`` of "fork", "spawn" and "forkserver" (the one that is chosen for
-    the program), ``arguments`` the ways in which inputs reach processes: "pickled", "native" in
-    cells of a shared List, "shared" as views of NumPy arrays (each that fits the inputs).
+    the program), ``arguments`` the ways in which inputs reach processes: "pickled" through pipes,
+    as the standard library's Pool does, "pool" by `pumasi.Pool`, "native" in cells of a shared
+    List, "shared" as views of NumPy arrays (each that fits the inputs).
 
     Blocks for at most about ``budget`` seconds; ends before that when every median is known to
     ``precision``.  The function runs in child processes and must do the same at each call.  Calls
@@ -60,7 +61,7 @@ def bench(
     for given, known in (
         (kinds, (THREADS, PROCESSES)),
         (start_methods or (), ("fork", "spawn", "forkserver")),
-        (arguments or (), (PICKLED, NATIVE, SHARED)),
+        (arguments or (), (PICKLED, POOL, NATIVE, SHARED)),
     ):
         for each in given:
             if each not in known:

@@ -19,7 +19,8 @@ from typing import Any
 
 from . import system
 from .pooled import Processes, WorkerDied
-from .variants import PROCESSES, SERIAL, THREADS, Variant
+from .pools import Pools
+from .variants import POOL, PROCESSES, SERIAL, THREADS, Variant
 from .ways import Serial, Threads, Variety
 from .work import Work
 from .worker import CallFailed
@@ -99,7 +100,8 @@ def _obey(work: Work, variant: Variant, flags: Any) -> Callable[..., tuple[str, 
         nonlocal variety
         if order == "open":
             if variety is None:
-                variety = _VARIETIES[variant.kind](work, variant, flags)
+                way = Pools if variant.arguments == POOL else _VARIETIES[variant.kind]
+                variety = way(work, variant, flags)
             else:
                 variety.close()
             clock = system.Clock()

@@ -23,7 +23,7 @@ class Processes(Variety):
         super().__init__(work, variant, flags)
         self._context = context.default_context.get_context(variant.method)
         if variant.method == "forkserver":
-            _forget_fork_server()
+            forget_fork_server()
         self._placed: Any = None
         self._counter: Any = None
         self._common: Any = None
@@ -173,7 +173,7 @@ class Processes(Variety):
         return WorkerDied(f"a worker process ended with exit code {worker.exitcode}")
 
 
-def _forget_fork_server() -> None:
+def forget_fork_server() -> None:
     """Let this process start a fork server of its own: the one it inherited is no child of it."""
     from multiprocessing import forkserver
 

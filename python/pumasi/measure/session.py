@@ -22,7 +22,17 @@ from .. import context
 from . import system, work
 from .hosts import Host, TooSlow
 from .intervals import FEWEST, estimate
-from .variants import NATIVE, PICKLED, PROCESSES, SERIAL, SHARED, THREADS, Variant, worker_counts
+from .variants import (
+    NATIVE,
+    PICKLED,
+    POOL,
+    PROCESSES,
+    SERIAL,
+    SHARED,
+    THREADS,
+    Variant,
+    worker_counts,
+)
 from .work import MeasureError, Work
 
 LEAST_PATIENCE = 5.0
@@ -215,7 +225,7 @@ class Session:
 
     def _arguments(self) -> list[str]:
         inputs, asked = self._work.inputs, self._options.arguments
-        offered = [PICKLED]
+        offered = [PICKLED, POOL]
         if work.viewable(inputs):
             offered.append(SHARED)
         if not self._work.star and work.natively_stored(inputs):
@@ -236,13 +246,13 @@ class Session:
         assert serial.probe is not None
         pass_seconds = serial.probe.record.seconds
         for number, variant in enumerate(self._plan()):
+            if variant.kind == PROCESSES and (refusal := self._cannot(variant)):
+                self._left_out.append((variant, *refusal))
+                continue
             if number >= 2 and self._left() < self._options.budget / 4:
                 self._left_out.append((variant, "budget", f"{self._options.budget:g}"))
                 continue
             self._say(variant.name)
-            if variant.kind == PROCESSES and (refusal := self._cannot(variant)):
-                self._left_out.append((variant, *refusal))
-                continue
             # Another way may cost more, but not without end.
             patience = max(self._left() / 2, LEAST_PATIENCE, 2 * pass_seconds)
             host = self._start(variant)
@@ -267,18 +277,20 @@ class Session:
             self._hosts[1:],
             key=lambda host: (
                 host.variant.kind != THREADS,
-                host.variant.family,
+                host.variant.method or "",
+                host.variant.arguments or "",
                 host.variant.workers,
             ),
         )
 
     def _cannot(self, variant: Variant) -> tuple[str, str] | None:
-        if self._expected is None and variant.arguments == PICKLED:
+        copied = variant.arguments in (PICKLED, POOL)
+        if self._expected is None and copied:
             reason = next(text for code, text in self._warnings if code == "unpicklable")
             return "result-not-picklable", reason
         if variant.method != "fork" and (unsendable := self._work.unpicklable()):
             return "function-not-picklable", unsendable
-        if variant.arguments == PICKLED:
+        if copied:
             try:
                 ForkingPickler.dumps(self._work.inputs)
             except Exception as error:

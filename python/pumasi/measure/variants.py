@@ -5,26 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 SERIAL, THREADS, PROCESSES = "serial", "threads", "processes"
-PICKLED, NATIVE, SHARED = "pickled", "native", "shared"
+PICKLED, POOL, NATIVE, SHARED = "pickled", "pool", "native", "shared"
 
 
 @dataclass(frozen=True)
 class Variant:
     """One way to do the work.
 
-    ``arguments`` says how inputs reach other processes: pickled through a pipe, as native cells of
-    a shared List, or as views of arrays which lie in shared memory.
+    ``arguments`` says how inputs reach other processes: pickled through a pipe, as in the standard
+    library's Pool, by this package's own Pool, as native cells of a shared List, or as views of
+    arrays which lie in shared memory.
     """
 
     kind: str
     workers: int = 1
     method: str | None = None
     arguments: str | None = None
-
-    @property
-    def family(self) -> str:
-        """The variants which differ in the number of workers only."""
-        return "-".join(part for part in (self.kind, self.method, self.arguments) if part)
 
     @property
     def name(self) -> str:

@@ -31,17 +31,6 @@ class Pass:
     bytes_received: int = 0
     workers: list[Spent] = field(default_factory=list)
 
-    @property
-    def unhurried(self) -> float:
-        """The seconds it would have taken had no worker waited for a core.
-
-        Where others use the machine too, this is what the variant itself can do; exact as far as
-        the worker which waited longest was also the last one to end.
-        """
-        waited = max((worker.waited for worker in self.workers), default=0.0) + self.host_waited
-        floor = max((worker.cpu for worker in self.workers), default=0.0)
-        return max(self.seconds - waited, floor, self.host_cpu, self.seconds * 1e-3)
-
 
 class Variety:
     """What all variants have in common."""

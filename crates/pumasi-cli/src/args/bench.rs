@@ -9,8 +9,8 @@ use crate::language::Text;
 #[derive(ClapArgs, Debug)]
 pub(crate) struct BenchArgs {
     /// What is measured: module:function, or a script with --func
-    #[arg(value_name = "MODULE:FUNCTION")]
-    target: String,
+    #[arg(value_name = "MODULE:FUNCTION", required_unless_present = "report")]
+    target: Option<String>,
     /// The function, where the target is a script
     #[arg(long, value_name = "NAME")]
     func: Option<String>,
@@ -39,7 +39,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "METHODS", value_delimiter = ',', value_parser = ["fork", "spawn", "forkserver"])]
     start_methods: Vec<String>,
     /// How inputs reach processes [default: each way that fits them]
-    #[arg(long, value_name = "WAYS", value_delimiter = ',', value_parser = ["pickled", "native", "shared"])]
+    #[arg(long, value_name = "WAYS", value_delimiter = ',', value_parser = ["pickled", "pool", "native", "shared"])]
     arguments: Vec<String>,
     /// How many seconds it may take
     #[arg(long, value_name = "SECONDS", default_value_t = 20.0, value_parser = seconds)]
@@ -47,6 +47,9 @@ pub(crate) struct BenchArgs {
     /// Half the width of an interval, in percent, at which it is narrow enough
     #[arg(long, value_name = "PERCENT", default_value_t = 2.0)]
     precision: f64,
+    /// Measure nothing: show a report that was saved, by --json or by a Rust program
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "target")]
+    pub(crate) report: Option<std::path::PathBuf>,
     /// Print the report as JSON
     #[arg(long)]
     pub(crate) json: bool,
@@ -90,7 +93,8 @@ impl BenchArgs {
         if self.star {
             words.push("--star".to_owned());
         }
-        words.extend(["--".to_owned(), self.target.clone()]);
+        words.push("--".to_owned());
+        words.extend(self.target.clone());
         words
     }
 }
@@ -100,6 +104,7 @@ pub(super) const AFTER: Text = Text {
 Examples:
   pumasi bench statistics:fmean --inputs '[range(n) for n in (100000, 200000)] * 8'
   pumasi bench work.py --func count --args 10 20 30 --html report.html
+  pumasi bench --report saved.json --html report.html
 
 Exit codes:
   0    it was measured
@@ -111,6 +116,7 @@ Exit codes:
 예:
   pumasi bench statistics:fmean --inputs '[range(n) for n in (100000, 200000)] * 8'
   pumasi bench work.py --func count --args 10 20 30 --html report.html
+  pumasi bench --report saved.json --html report.html
 
 종료 코드:
   0    측정했습니다
@@ -146,6 +152,10 @@ pub(super) const KOREAN: &[(&str, &str)] = &[
     ),
     ("budget", "이 시간(초)까지만 잽니다"),
     ("precision", "구간 폭의 절반이 이 비율(%)이 되면 충분합니다"),
+    (
+        "report",
+        "재지 않고, --json이나 Rust 프로그램이 저장한 보고서를 보여줍니다",
+    ),
     ("json", "보고서를 JSON으로 출력합니다"),
     ("html", "그래프가 있는 페이지로도 저장합니다"),
     ("quiet", "진행 상황을 표시하지 않습니다"),

@@ -139,10 +139,12 @@ fn row(variant: &Variant, report: &Report, language: Language) -> String {
             .start_up_seconds
             .map_or_else(none, |found| duration(found.median)),
         variant.memory_bytes.map_or_else(none, words::bytes),
-        match variant.arguments.as_deref() {
-            Some("pickled") => words::bytes(variant.bytes_copied),
-            Some(_) => words::bytes(variant.placed_bytes),
-            None => none(),
+        if variant.copies() {
+            words::bytes(variant.bytes_copied)
+        } else if variant.kind == "processes" {
+            words::bytes(variant.placed_bytes)
+        } else {
+            none()
         },
         if variant.serialising_seconds > 0.0 {
             duration(variant.serialising_seconds)

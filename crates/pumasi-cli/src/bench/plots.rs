@@ -7,10 +7,10 @@ use super::words;
 use crate::language::Language::{self, En, Ko};
 use crate::tour::numbers::duration;
 
-const WIDTH: f64 = 640.0;
+const WIDTH: f64 = 860.0;
 /// Room at the left for names and numbers.
 const LEFT: f64 = 56.0;
-const NAMES: f64 = 190.0;
+const NAMES: f64 = 235.0;
 
 /// What a worker's time is divided into, in the order of the stack: name in the data, in two
 /// languages.
@@ -249,12 +249,19 @@ pub(crate) fn distribution(report: &Report, language: Language) -> String {
     svg
 }
 
-/// Round numbers of seconds between two bounds: 1, 2 and 5 of each power of ten that lies within.
+/// Round numbers of seconds between two bounds: 1, 2 and 5 of each power of ten that lies within,
+/// more of them where these are few.
 fn ticks(low: f64, high: f64) -> Vec<f64> {
-    let mut found: Vec<f64> = (low.log10().floor() as i32..=high.log10().ceil() as i32)
-        .flat_map(|power| [1.0, 2.0, 5.0].map(|digit| digit * 10f64.powi(power)))
-        .filter(|tick| (low * 0.93..=high * 1.07).contains(tick))
-        .collect();
+    let of = |digits: &[f64]| -> Vec<f64> {
+        (low.log10().floor() as i32..=high.log10().ceil() as i32)
+            .flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)))
+            .filter(|tick| (low * 0.93..=high * 1.07).contains(tick))
+            .collect()
+    };
+    let mut found = of(&[1.0, 2.0, 5.0]);
+    if found.len() < 3 {
+        found = of(&[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 7.0]);
+    }
     if found.len() > 6 {
         found.retain(|tick| (tick.log10() - tick.log10().round()).abs() < 1e-9);
     }
@@ -330,7 +337,8 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_few() {
-        assert_eq!(ticks(0.011, 0.03), [0.02]);
+        assert_eq!(ticks(0.012, 0.03), [0.015, 0.02, 0.03]);
+        assert_eq!(ticks(0.1, 0.6), [0.1, 0.2, 0.5]);
         assert_eq!(ticks(0.013, 0.014), [0.013]);
         assert!(ticks(1e-6, 10.0).len() <= 8);
     }

@@ -1,4 +1,4 @@
-//! What `pumasi.measure` sends: times in seconds, sizes in bytes, shares from 0 to 1.
+//! What Python's `pumasi.measure` sends and Rust's `pumasi::bench` writes down: times in seconds, sizes in bytes, shares from 0 to 1.
 
 use std::collections::BTreeMap;
 
@@ -30,7 +30,8 @@ pub(crate) struct Report {
 pub(crate) struct Machine {
     pub(crate) cpu: String,
     pub(crate) system: String,
-    pub(crate) python: String,
+    /// None where the function is Rust's.
+    pub(crate) python: Option<String>,
 }
 
 /// A median with its interval.
@@ -64,6 +65,13 @@ pub(crate) struct Variant {
     /// Shares of the workers' time, by what they did in it.
     pub(crate) breakdown: BTreeMap<String, f64>,
     pub(crate) runs: Vec<f64>,
+}
+
+impl Variant {
+    /// Whether inputs and results are copied in each pass.
+    pub(crate) fn copies(&self) -> bool {
+        self.kind == "processes" && !matches!(self.arguments.as_deref(), Some("native" | "shared"))
+    }
 }
 
 /// Something that was left out, or to be wary of.

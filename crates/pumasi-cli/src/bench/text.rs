@@ -139,7 +139,7 @@ fn costs(report: &Report, language: Language) -> Vec<Vec<String>> {
                 .start_up_seconds
                 .map_or_else(none, |found| duration(found.median)),
             variant.memory_bytes.map_or_else(none, words::bytes),
-            if variant.arguments.as_deref() == Some("pickled") {
+            if variant.copies() {
                 words::bytes(variant.bytes_copied)
             } else {
                 none()

@@ -30,13 +30,23 @@ pub(crate) fn name(variant: &Variant, language: Language) -> String {
         (Ko, "serial") => "직렬".to_owned(),
         (Ko, "threads") => format!("스레드 {workers}"),
         (Ko, _) => {
-            let method = variant.method.as_deref().unwrap_or_default();
-            let arguments = match arguments {
-                Some("pickled") => "피클",
-                Some("native") => "셀",
+            let arguments = arguments.map(|way| match way {
+                "pickled" => "피클",
+                "pool" => "풀",
+                "native" => "셀",
                 _ => "공유",
-            };
-            format!("프로세스 {workers} ({method}, {arguments})")
+            });
+            let parts: Vec<&str> = variant
+                .method
+                .as_deref()
+                .into_iter()
+                .chain(arguments)
+                .collect();
+            if parts.is_empty() {
+                format!("프로세스 {workers}")
+            } else {
+                format!("프로세스 {workers} ({})", parts.join(", "))
+            }
         }
     }
 }
@@ -79,10 +89,11 @@ pub(crate) fn heading(report: &Report, language: Language) -> String {
 /// The machine.
 pub(crate) fn machine(report: &Report) -> String {
     let machine = &report.machine;
-    format!(
-        "{}; {}; Python {}",
-        machine.cpu, machine.system, machine.python
-    )
+    let language = match &machine.python {
+        Some(version) => format!("Python {version}"),
+        None => "Rust".to_owned(),
+    };
+    format!("{}; {}; {language}", machine.cpu, machine.system)
 }
 
 /// What to do.
@@ -112,7 +123,8 @@ pub(crate) fn advice(report: &Report, language: Language) -> String {
     match language {
         En => {
             let how = match arguments {
-                Some("pickled") => " (inputs go through a pipe, as in Pool.map)",
+                Some("pickled") => " (inputs go through a pipe, as in multiprocessing.Pool.map)",
+                Some("pool") => " (as in pumasi.Pool.map)",
                 Some("native") => " (inputs lie in a pumasi.List)",
                 Some("shared") => " (arrays lie in shared memory, as in a pumasi.Array)",
                 _ => "",
@@ -129,7 +141,8 @@ pub(crate) fn advice(report: &Report, language: Language) -> String {
         }
         Ko => {
             let how = match arguments {
-                Some("pickled") => " (Pool.map처럼 입력이 파이프로 갑니다)",
+                Some("pickled") => " (multiprocessing.Pool.map처럼 입력이 파이프로 갑니다)",
+                Some("pool") => " (pumasi.Pool.map처럼)",
                 Some("native") => " (입력을 pumasi.List에 둡니다)",
                 Some("shared") => " (배열을 pumasi.Array처럼 공유 메모리에 둡니다)",
                 _ => "",
@@ -192,6 +205,13 @@ pub(crate) fn verdict(report: &Report, verdict: &Verdict, language: Language) ->
             "GIL 없이 계산함: GIL을 쥔 시간은 {}뿐이라, 스레드가 복사 없이 여러 코어에서 실행됩니다.",
             percent(number("gil"))
         ),
+        (En, "computes") => format!(
+            "Computes: for {share} of its time it is on a core. Threads run it on several cores and \
+             copy nothing."
+        ),
+        (Ko, "computes") => format!(
+            "계산함: 시간의 {share} 동안 코어를 씁니다. 스레드가 복사 없이 여러 코어에서 실행합니다."
+        ),
         (En, "parallel-itself") => format!(
             "Parallel already: a single call keeps {:.1} cores busy with threads of its own.",
             number("cores")
@@ -229,11 +249,19 @@ pub(crate) fn verdict(report: &Report, verdict: &Verdict, language: Language) ->
             rounded(number("reference"))
         ),
         (En, "copying") => format!(
-            "Copying: {variant} spends {share} of its time on pickles and pipes, {} in each pass.",
+            "Copying: {variant} spends {share} of its time on {}, {} in each pass.",
+            match report.machine.python {
+                Some(_) => "pickles and pipes",
+                None => "writing inputs and results down and reading them back",
+            },
             bytes(number("bytes") as u64)
         ),
         (Ko, "copying") => format!(
-            "복사: {variant} 방식은 시간의 {share}를 피클과 파이프에 씁니다. 한 번에 {}입니다.",
+            "복사: {variant} 방식은 시간의 {share}를 {}에 씁니다. 한 번에 {}입니다.",
+            match report.machine.python {
+                Some(_) => "피클과 파이프",
+                None => "입력과 결과를 쓰고 읽는 일",
+            },
             bytes(number("bytes") as u64)
         ),
         (En, "start-up") => format!(

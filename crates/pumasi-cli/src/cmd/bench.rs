@@ -1,5 +1,7 @@
-//! `pumasi bench`: lets Python measure, shows how far it is, and prints what it found.
+//! `pumasi bench`: lets Python measure, shows how far it is, and prints what it found, or what was
+//! found before.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -23,6 +25,9 @@ pub(crate) fn run(
     language: Language,
     embedding: &Embedding,
 ) -> Result<Exit, Trouble> {
+    if let Some(path) = &args.report {
+        return show(args, saved(path)?, language);
+    }
     let signals = Signals::notice()?;
     let python = Python::usable(Python::find(embedding, &signals), language)?;
     let mut command = Command::new(&python.interpreter.executable);
@@ -36,6 +41,21 @@ pub(crate) fn run(
     match asked? {
         Ok(report) => show(args, report, language),
         Err(exit) => Ok(exit),
+    }
+}
+
+/// A report that was written to a file.
+fn saved(path: &Path) -> Result<Value, Trouble> {
+    let missing = |why: &dyn std::fmt::Display| {
+        Trouble::Missing(format!("cannot read {}: {why}", path.display()))
+    };
+    let text = std::fs::read_to_string(path).map_err(|error| missing(&error))?;
+    let content: Value = serde_json::from_str(&text).map_err(|error| missing(&error))?;
+    match serde_json::from_value::<Report>(content.clone()) {
+        Ok(_) => Ok(content),
+        Err(error) => Err(missing(&format!(
+            "it is no report of a measurement, {error}"
+        ))),
     }
 }
 

@@ -10,6 +10,7 @@ use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
+use std::time::Instant;
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -154,10 +155,11 @@ fn prepare(
     let mailbox = Mailbox::open(&heap, boot.mailbox).map_err(unreachable)?;
     let arguments = mailbox.bytes(boot.arguments).map_err(unreachable)?;
     let io = TaskIo {
-        channel: channel.as_fd(),
-        mailbox,
+        parent: Some((channel.as_fd(), mailbox)),
         arguments: Unpacking::new(arguments),
         result: Parcel::default(),
+        began: None,
+        ended: None,
     };
     Ok((task, io))
 }
@@ -255,10 +257,13 @@ fn report_panic(channel: &OwnedFd) {
 
 /// What a registered task is run with: where its arguments are and where its result goes.
 pub struct TaskIo<'a> {
-    channel: BorrowedFd<'a>,
-    mailbox: Mailbox,
+    /// The channel and the mailbox, where this call is what the process was started for.
+    parent: Option<(BorrowedFd<'a>, Mailbox)>,
     arguments: Unpacking,
     result: Parcel,
+    /// When the arguments had been read, and when the function had returned.
+    began: Option<Instant>,
+    ended: Option<Instant>,
 }
 
 impl TaskIo<'_> {
@@ -270,27 +275,64 @@ impl TaskIo<'_> {
     /// All arguments are there, and the task begins.
     pub fn begin(&mut self) -> core::result::Result<(), Refusal> {
         self.arguments.finish().map_err(Refusal::Arguments)?;
-        self.mailbox
-            .clear()
-            .map_err(|why| Refusal::Arguments(why.to_string()))?;
-        // A parent that is gone need not know.
-        let _ = message::send(self.channel, &Report::Started, &[]);
+        if let Some((channel, mailbox)) = &self.parent {
+            mailbox
+                .clear()
+                .map_err(|why| Refusal::Arguments(why.to_string()))?;
+            // A parent that is gone need not know.
+            let _ = message::send(channel, &Report::Started, &[]);
+        }
+        self.began = Some(Instant::now());
         Ok(())
     }
 
     /// Writes the result down.
     pub(crate) fn give<T: Serialize>(&mut self, result: &T) -> core::result::Result<(), Refusal> {
+        self.ended = Some(Instant::now());
         self.result.put(result).map_err(Refusal::Result)
     }
 
     fn send_result(self) -> core::result::Result<(), Refusal> {
-        let payload = self.mailbox.pack(self.result);
+        let Some((channel, mailbox)) = self.parent else {
+            return Ok(());
+        };
+        let payload = mailbox.pack(self.result);
         let payload = payload.map_err(|why| Refusal::Result(why.to_string()))?;
-        match message::send(self.channel, &Report::Returned(payload), &[]) {
+        match message::send(channel, &Report::Returned(payload), &[]) {
             Ok(()) | Err(rustix::io::Errno::PIPE | rustix::io::Errno::CONNRESET) => Ok(()),
             Err(errno) => Err(Refusal::Result(errno.to_string())),
         }
     }
+}
+
+/// A call that was run in a process which had been started for something else.
+pub(crate) struct Ran {
+    /// Its result, written down.
+    pub(crate) result: Parcel,
+    /// Seconds in which the arguments were read and the result was written down.
+    pub(crate) serialising: f64,
+}
+
+/// Runs a call of `task` in this process, with its arguments as they were written down.
+pub(crate) fn run_here(
+    task: &'static Task,
+    arguments: Vec<u8>,
+) -> core::result::Result<Ran, Refusal> {
+    let mut io = TaskIo {
+        parent: None,
+        arguments: Unpacking::new(arguments),
+        result: Parcel::default(),
+        began: None,
+        ended: None,
+    };
+    let received = Instant::now();
+    (task.run)(&mut io)?;
+    let whole = received.elapsed();
+    let inside = io.began.zip(io.ended).map_or(whole, |(from, to)| to - from);
+    Ok(Ran {
+        result: io.result,
+        serialising: (whole.saturating_sub(inside)).as_secs_f64(),
+    })
 }
 
 #[cfg(test)]

@@ -69,6 +69,11 @@ pub use status::{ExitStatus, signal_name};
 pub use task::Call;
 pub use wait::{Waitable, wait_all, wait_all_timeout, wait_any, wait_any_timeout};
 
+pub(crate) use boot::run_here;
+pub(crate) use message::Refusal;
+pub(crate) use parcel::Unpacking;
+pub(crate) use task::find as find_task;
+
 use crate::error::Result;
 use crate::heap::{Heap, global};
 

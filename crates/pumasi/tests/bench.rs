@@ -1,0 +1,316 @@
+//! `pumasi::bench` on real work: what binds it, what to use, and what goes wrong.
+//!
+//! No assertion is about a time. The verdicts rest on what threads do, which is the same on a busy
+//! machine; advice rests on what was gained, too, and is looked at again before it is wrong.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, mpsc};
+use std::time::Duration;
+
+use pumasi::bench::{Bench, BenchError, Kind, Report};
+use pumasi::{List, Lock};
+
+pumasi::process::test_support!();
+
+/// Computes, on a core all the time.
+#[pumasi::task]
+fn computes(rounds: u64) -> u64 {
+    (0..rounds).fold(1, |state, n| std::hint::black_box(state ^ n))
+}
+
+/// Waits, as for a disk or a network.
+#[pumasi::task]
+fn sleeps(milliseconds: u64) -> u64 {
+    std::thread::sleep(Duration::from_millis(milliseconds));
+    milliseconds
+}
+
+/// Adds to what all share, and gives the handle back.
+#[pumasi::task]
+fn takes_a_handle(list: List<u64>) -> u64 {
+    list.to_vec().map_or(0, |items| items.iter().sum())
+}
+
+/// All calls wait for each other, in threads and in processes.
+#[pumasi::task]
+fn holds_a_lock(lock: Lock) -> u64 {
+    let guard = lock.acquire();
+    std::thread::sleep(Duration::from_millis(5));
+    drop(guard);
+    0
+}
+
+#[pumasi::task]
+fn panics(number: u64) -> u64 {
+    assert!(number != 3, "three is one too many");
+    number
+}
+
+#[pumasi::task]
+fn exits(_: u64) -> u64 {
+    std::process::exit(7)
+}
+
+#[pumasi::task]
+fn never_ends(_: u64) -> u64 {
+    loop {
+        std::thread::park();
+    }
+}
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+#[pumasi::task]
+fn counts_its_calls(_: u64) -> u64 {
+    CALLS.fetch_add(1, Ordering::Relaxed)
+}
+
+#[pumasi::task]
+fn large(bytes: usize) -> Vec<u8> {
+    vec![7; bytes]
+}
+
+/// Ends the tests when one of them hangs.
+fn watchdog() -> mpsc::Sender<()> {
+    let (finished, wait) = mpsc::channel();
+    std::thread::spawn(move || {
+        if wait.recv_timeout(Duration::from_secs(120)) == Err(mpsc::RecvTimeoutError::Timeout) {
+            eprintln!("a measurement hangs");
+            std::process::abort();
+        }
+    });
+    finished
+}
+
+fn codes(report: &Report) -> Vec<&'static str> {
+    report
+        .verdicts
+        .iter()
+        .map(|verdict| verdict.code.code())
+        .collect()
+}
+
+fn briefly<T, R>(bench: Bench<T, R>) -> Bench<T, R>
+where
+    T: Clone + Send + Sync + 'static,
+    R: PartialEq + Send + 'static,
+{
+    bench.workers([2]).budget(Duration::from_millis(700))
+}
+
+#[test]
+fn computing_is_said_and_every_way_is_measured() {
+    let _watchdog = watchdog();
+    let bench = Bench::new(computes, [300_000; 12]).processes(computes::call);
+    let told = std::rc::Rc::new(std::cell::Cell::new(0));
+    let counter = told.clone();
+    let report = bench
+        .name("the sum")
+        .workers([1, 2])
+        .precision(10.0)
+        .budget(Duration::from_secs(20))
+        .progress(move |_, share| {
+            assert!((0.0..=1.0).contains(&share));
+            counter.set(counter.get() + 1);
+        })
+        .run()
+        .unwrap();
+    assert!(told.get() > 10);
+    assert_eq!(report.function, "the sum");
+    let names: Vec<_> = report
+        .variants
+        .iter()
+        .map(|row| row.name.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "serial",
+            "threads 1",
+            "threads 2",
+            "processes 1",
+            "processes 2"
+        ]
+    );
+    assert_eq!(codes(&report)[0], "computes", "{report}");
+    let serial = &report.variants[0];
+    assert_eq!((serial.speedup.median, serial.workers), (1.0, 1));
+    for row in &report.variants {
+        assert!(row.runs.len() >= 6 && row.seconds.low.is_some(), "{report}");
+        assert!(row.cpu_seconds > 0.0);
+        assert_eq!(row.start_up_seconds.is_none(), row.kind == Kind::Serial);
+    }
+    let processes = &report.variants[4];
+    assert!(processes.bytes_copied > 12 * 2);
+    assert!(processes.memory_bytes.is_some_and(|bytes| bytes > 100_000));
+    assert!(
+        report.warnings.is_empty() && report.left_out.is_empty(),
+        "{report}"
+    );
+    assert_eq!(report.break_even.len(), 1);
+    let json = serde_json::to_value(&report).unwrap();
+    assert_eq!(json["variants"][4]["kind"], "processes");
+    assert_eq!(
+        json["advice"]["use"],
+        serde_json::to_value(report.advice.kind).unwrap()
+    );
+}
+
+/// Has threads of its own.
+#[pumasi::task]
+fn computes_on_two(rounds: u64) -> u64 {
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| computes(rounds));
+        computes(rounds) + other.join().unwrap()
+    })
+}
+
+#[test]
+fn what_is_parallel_itself_is_told_by_a_process_of_its_own() {
+    let _watchdog = watchdog();
+    let bench = Bench::new(computes_on_two, [3_000_000; 4]).processes(computes_on_two::call);
+    let report = briefly(bench).run().unwrap();
+    assert!(codes(&report).contains(&"parallel-itself"), "{report}");
+}
+
+#[test]
+fn waiting_is_for_more_threads_than_cores() {
+    let _watchdog = watchdog();
+    let mut budget = Duration::from_secs(1);
+    for attempt in 0.. {
+        let report = Bench::new(sleeps, [6; 16]).budget(budget).run().unwrap();
+        let as_it_should = codes(&report) == ["waiting"] && report.advice.workers > 2;
+        if as_it_should {
+            let threads = report.variants.iter().find(|row| row.name == "threads 8");
+            assert!(threads.unwrap().breakdown.sleep > 0.3, "{report}");
+            break;
+        }
+        assert!(attempt < 4, "{report}");
+        budget *= 2;
+    }
+}
+
+#[test]
+fn a_lock_is_found_in_threads_and_processes() {
+    let _watchdog = watchdog();
+    let lock = Lock::new().unwrap();
+    for attempt in 0.. {
+        let bench = Bench::new(holds_a_lock, vec![lock.clone(); 12]);
+        let report = briefly(bench.processes(holds_a_lock::call)).run().unwrap();
+        if codes(&report)[0] == "lock" && !report.advice.worth_it {
+            break;
+        }
+        assert!(attempt < 4, "{report}");
+    }
+    // Also one that is Rust's own.
+    static OWN: Mutex<()> = Mutex::new(());
+    let holds = |milliseconds| {
+        let _guard = OWN.lock();
+        std::thread::sleep(Duration::from_millis(milliseconds));
+    };
+    for attempt in 0.. {
+        let report = briefly(Bench::new(holds, [5; 12])).run().unwrap();
+        if codes(&report)[0] == "lock" && !report.advice.worth_it {
+            break;
+        }
+        assert!(attempt < 4, "{report}");
+    }
+}
+
+#[test]
+fn memory_is_found_where_its_loss_is_unmistakable() {
+    let _watchdog = watchdog();
+    // One line of the caches, which the cores take from each other.
+    static SHARED: AtomicU64 = AtomicU64::new(0);
+    let adds = |times: u64| (0..times).for_each(|_| _ = SHARED.fetch_add(1, Ordering::Relaxed));
+    for _ in 0..3 {
+        let bench = Bench::new(adds, [2_000_000; 4]).workers([2]);
+        let report = bench.budget(Duration::from_secs(3)).run().unwrap();
+        let [serial, threads] = &report.variants[..] else {
+            panic!("{report}")
+        };
+        // Whether it shows is the machine's: two cores may be one with two threads, or others have
+        // one of them.
+        let inflated = threads.cpu_seconds / serial.cpu_seconds;
+        let found = codes(&report).contains(&"memory");
+        assert!(found || inflated < 4.0, "{inflated}: {report}");
+        if found {
+            assert!(inflated >= 1.3 && !report.advice.worth_it, "{report}");
+            return;
+        }
+    }
+}
+
+#[test]
+fn too_small_is_not_worth_it() {
+    let _watchdog = watchdog();
+    let bench = Bench::new(computes, [3; 10]).processes(computes::call);
+    let report = briefly(bench).run().unwrap();
+    assert_eq!(codes(&report), ["too-small"], "{report}");
+    assert!(!report.advice.worth_it && report.break_even[0].at_least);
+    assert!(report.to_string().contains("not worth it"));
+}
+
+#[test]
+fn handles_and_large_results_travel() {
+    let _watchdog = watchdog();
+    let list = List::of([1_u64, 2, 3]).unwrap();
+    let bench = Bench::new(takes_a_handle, vec![list; 4]).processes(takes_a_handle::call);
+    let report = briefly(bench).run().unwrap();
+    assert!(
+        report.warnings.is_empty() && report.left_out.is_empty(),
+        "{report}"
+    );
+    let bench = Bench::new(large, [100_000; 4]).processes(large::call);
+    let report = briefly(bench.without_threads()).run().unwrap();
+    assert_eq!(report.variants.len(), 2, "{report}");
+    assert!(report.variants[1].bytes_copied > 400_000, "{report}");
+    assert!(report.left_out.is_empty(), "{report}");
+}
+
+#[test]
+fn what_is_not_deterministic_is_said() {
+    let _watchdog = watchdog();
+    let bench = Bench::new(counts_its_calls, [1, 2]).processes(counts_its_calls::call);
+    let report = briefly(bench).run().unwrap();
+    assert_eq!(report.warnings[0].code, "not-deterministic", "{report}");
+    // What is not equal to itself cannot be told apart.
+    let report = briefly(Bench::new(|_| f64::NAN, [1, 2])).run().unwrap();
+    assert!(report.warnings.is_empty(), "{report}");
+}
+
+#[test]
+fn what_goes_wrong_is_said_in_a_sentence() {
+    let _watchdog = watchdog();
+    let failed = |bench: Bench<u64, u64>| briefly(bench).run().unwrap_err();
+    let error = failed(Bench::new(panics, [1, 2, 3]));
+    let said = "the function failed: it panicked for input 2 of 3: three is one too many";
+    assert!(error.to_string().contains(said), "{error}");
+    let error = failed(Bench::new(panics, [1, 2, 3]).processes(panics::call));
+    assert!(matches!(error, BenchError::Failed { .. }), "{error}");
+    assert!(
+        error.to_string().contains("three is one too many"),
+        "{error}"
+    );
+    let error = failed(Bench::new(exits, [1]).processes(exits::call));
+    assert!(matches!(error, BenchError::Died { .. }), "{error}");
+    assert!(error.to_string().contains("exit code 7"), "{error}");
+    let error = failed(Bench::new(never_ends, [1, 2]).processes(never_ends::call));
+    assert!(
+        matches!(error, BenchError::TooSlow { items: 2, .. }),
+        "{error}"
+    );
+}
+
+#[test]
+fn nonsense_is_refused() {
+    let nothing: [u64; 0] = [];
+    let error = Bench::new(computes, nothing).run().unwrap_err();
+    assert!(matches!(error, BenchError::NoInputs));
+    for bench in [
+        Bench::new(computes, [1]).workers([0]),
+        Bench::new(computes, [1]).budget(Duration::ZERO),
+    ] {
+        assert!(matches!(bench.run(), Err(BenchError::Usage(_))));
+    }
+}
