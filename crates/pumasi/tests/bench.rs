@@ -101,7 +101,7 @@ where
 #[test]
 fn computing_is_said_and_every_way_is_measured() {
     let _watchdog = watchdog();
-    let bench = Bench::new(computes, [300_000; 12]).processes(computes::call);
+    let bench = Bench::new(computes, [10_000_000; 12]).processes(computes::call);
     let told = std::rc::Rc::new(std::cell::Cell::new(0));
     let counter = told.clone();
     let report = bench

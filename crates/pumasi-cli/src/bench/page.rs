@@ -59,7 +59,7 @@ fn further(report: &Report, language: Language) -> String {
     let pays = report
         .break_even
         .iter()
-        .map(|found| words::break_even(report, found, language));
+        .map(|found| words::break_even(found, language));
     let warnings = report.warnings.iter().map(|w| words::warning(w, language));
     let warnings = words::busy(report, language).into_iter().chain(warnings);
     let left = report

@@ -48,7 +48,6 @@ pub(crate) struct Variant {
     pub(crate) name: String,
     pub(crate) kind: String,
     pub(crate) workers: u64,
-    pub(crate) method: Option<String>,
     pub(crate) arguments: Option<String>,
     pub(crate) family: String,
     pub(crate) seconds: Estimate,

@@ -34,7 +34,7 @@ pub(crate) fn print<W: Write>(
     let pays: Vec<String> = report
         .break_even
         .iter()
-        .map(|found| words::break_even(report, found, language))
+        .map(|found| words::break_even(found, language))
         .collect();
     list(out, &pays, &BREAK_EVEN, language)?;
     list(out, &words::fits(report, language), &FITS, language)?;

@@ -24,40 +24,33 @@ pub(crate) fn bytes(size: u64) -> String {
 
 /// A variant's name.
 pub(crate) fn name(variant: &Variant, language: Language) -> String {
-    let (workers, arguments) = (variant.workers, variant.arguments.as_deref());
-    match (language, variant.kind.as_str()) {
-        (En, _) => variant.name.clone(),
-        (Ko, "serial") => "직렬".to_owned(),
-        (Ko, "threads") => format!("스레드 {workers}"),
-        (Ko, _) => {
-            let arguments = arguments.map(|way| match way {
-                "pickled" => "피클",
-                "pool" => "풀",
-                "native" => "셀",
-                _ => "공유",
-            });
-            let parts: Vec<&str> = variant
-                .method
-                .as_deref()
-                .into_iter()
-                .chain(arguments)
-                .collect();
-            if parts.is_empty() {
-                format!("프로세스 {workers}")
-            } else {
-                format!("프로세스 {workers} ({})", parts.join(", "))
-            }
-        }
-    }
+    translated(&variant.name, language)
 }
 
-/// A variant by the name that it has in the report's data.
-fn named(report: &Report, name_in_data: &str, language: Language) -> String {
-    report
-        .variants
-        .iter()
-        .find(|variant| variant.name == name_in_data)
-        .map_or_else(|| name_in_data.to_owned(), |v| name(v, language))
+/// A variant's name as it is in the data, `processes 2 (fork, pickled)`, in another language.
+fn translated(name: &str, language: Language) -> String {
+    if language == En {
+        return name.to_owned();
+    }
+    let words: Vec<&str> = name
+        .split_inclusive([' ', '(', ')', ','])
+        .map(|word| word.trim_end_matches([' ', '(', ')', ',']))
+        .collect();
+    let mut said = name.to_owned();
+    for word in words {
+        let korean = match word {
+            "serial" => "직렬",
+            "threads" => "스레드",
+            "processes" => "프로세스",
+            "pickled" => "피클",
+            "pool" => "풀",
+            "native" => "셀",
+            "shared" => "공유",
+            _ => continue,
+        };
+        said = said.replacen(word, korean, 1);
+    }
+    said
 }
 
 /// An interval, or nothing where there were too few runs for one.
@@ -109,10 +102,7 @@ pub(crate) fn advice(report: &Report, language: Language) -> String {
             }
         };
     }
-    let (variant, gain) = (
-        named(report, &advice.variant, language),
-        rounded(advice.gain),
-    );
+    let (variant, gain) = (translated(&advice.variant, language), rounded(advice.gain));
     let warm = rounded(advice.warm_gain);
     let kept = advice.kind == "processes" && warm != gain;
     let arguments = report
@@ -165,7 +155,7 @@ pub(crate) fn verdict(report: &Report, verdict: &Verdict, language: Language) ->
         .numbers
         .get("variant")
         .and_then(serde_json::Value::as_str)
-        .map(|text| named(report, text, language))
+        .map(|text| translated(text, language))
         .unwrap_or_default();
     match (language, verdict.code.as_str()) {
         (En, "too-small") => format!(
@@ -277,8 +267,8 @@ pub(crate) fn verdict(report: &Report, verdict: &Verdict, language: Language) ->
 }
 
 /// From how many items on a variant pays.
-pub(crate) fn break_even(report: &Report, found: &BreakEven, language: Language) -> String {
-    let variant = named(report, &found.variant, language);
+pub(crate) fn break_even(found: &BreakEven, language: Language) -> String {
+    let variant = translated(&found.variant, language);
     let items = found.items.map(|items| count(items.ceil() as u64));
     match (language, items, found.at_least) {
         (En, Some(items), false) => format!("{variant}: pays from about {items} such items on"),
@@ -463,7 +453,7 @@ pub(crate) fn busy(report: &Report, language: Language) -> Option<String> {
 
 /// Why a variant is not in the table.
 pub(crate) fn left_out(found: &Finding, language: Language) -> String {
-    let (name, detail) = (&found.name, &found.detail);
+    let (name, detail) = (translated(&found.name, language), &found.detail);
     match (language, found.code.as_str()) {
         (En, "budget") => format!("{name}: no time left in the budget of {detail} s"),
         (Ko, "budget") => format!("{name}: 예산 {detail}초에 남은 시간이 없음"),
@@ -480,5 +470,27 @@ pub(crate) fn left_out(found: &Finding, language: Language) -> String {
         (En, "input-not-picklable") => format!("{name}: an input cannot be pickled ({detail})"),
         (Ko, "input-not-picklable") => format!("{name}: 입력을 피클할 수 없음({detail})"),
         (_, _) => format!("{name}: {detail}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_variants_have_korean_ones() {
+        for (name, korean) in [
+            ("serial", "직렬"),
+            ("threads 2", "스레드 2"),
+            ("processes 2", "프로세스 2"),
+            (
+                "processes 2 (forkserver, pool)",
+                "프로세스 2 (forkserver, 풀)",
+            ),
+            ("processes 16 (fork, native)", "프로세스 16 (fork, 셀)"),
+        ] {
+            assert_eq!(translated(name, Ko), korean);
+            assert_eq!(translated(name, En), name);
+        }
     }
 }
