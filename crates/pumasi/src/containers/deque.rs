@@ -21,6 +21,7 @@
 
 use core::sync::atomic::Ordering;
 
+use crate::containers::face::face;
 use crate::containers::leaves::{fill_trash, release, replace_cell};
 use crate::containers::locked::user_lock;
 use crate::containers::slice::index;
@@ -70,6 +71,7 @@ impl<H: Host> Clone for RawDeque<H> {
     }
 }
 
+face!(RawDeque);
 user_lock!(RawDeque);
 
 impl<H: Host> RawDeque<H> {
@@ -96,22 +98,6 @@ impl<H: Host> RawDeque<H> {
         // 0 wraps to no bound.
         let bound = object.heap().get(object.offset() + O_AUX).wrapping_sub(1);
         Ok(RawDeque { object, bound })
-    }
-
-    /// The handle.
-    #[inline(always)]
-    pub fn object(&self) -> &ObjectRef<H> {
-        &self.object
-    }
-
-    #[inline(always)]
-    fn heap(&self) -> &Heap<H> {
-        self.object.heap()
-    }
-
-    #[inline(always)]
-    fn enter(&self, op: Op, section: &'static str) -> Fast<Held<'_, H>> {
-        self.heap().enter(&self.object, op, section)
     }
 
     #[inline(always)]

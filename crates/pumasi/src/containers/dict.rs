@@ -26,6 +26,7 @@
 
 use core::sync::atomic::Ordering;
 
+use crate::containers::face::face;
 use crate::containers::key::Key;
 use crate::containers::leaves::replace_cell;
 use crate::containers::locked::user_lock;
@@ -85,6 +86,7 @@ pub enum Number {
     Float(f64),
 }
 
+face!(RawDict);
 user_lock!(RawDict);
 
 impl<H: Host> RawDict<H> {
@@ -140,22 +142,6 @@ impl<H: Host> RawDict<H> {
     pub(super) fn of_set(object: ObjectRef<H>) -> Result<Self> {
         object.expect(Kind::Set)?;
         Ok(RawDict { object })
-    }
-
-    /// The handle.
-    #[inline(always)]
-    pub fn object(&self) -> &ObjectRef<H> {
-        &self.object
-    }
-
-    #[inline(always)]
-    pub(super) fn heap(&self) -> &Heap<H> {
-        self.object.heap()
-    }
-
-    #[inline(always)]
-    pub(super) fn enter(&self, op: Op, section: &'static str) -> Fast<Held<'_, H>> {
-        self.heap().enter(&self.object, op, section)
     }
 
     /// How many entries at the start of the table are not the user's: a DefaultDict's factory.

@@ -19,6 +19,7 @@
 
 use core::sync::atomic::Ordering;
 
+use crate::containers::face::face;
 use crate::containers::leaves::{
     LEAF_SIZES, Place, Root, append_block, empty_leaves, fill_leaves, grow, install, last_leaf,
     leaf_max, locate, new_leaf, pop_last, read_cells, replace_cell, replace_range, root,
@@ -55,6 +56,7 @@ impl<H: Host> Clone for RawList<H> {
     }
 }
 
+face!(RawList);
 user_lock!(RawList);
 
 impl<H: Host> RawList<H> {
@@ -78,22 +80,6 @@ impl<H: Host> RawList<H> {
     pub fn from_object(object: ObjectRef<H>) -> Result<Self> {
         object.expect(Kind::List)?;
         Ok(RawList { object })
-    }
-
-    /// The handle.
-    #[inline(always)]
-    pub fn object(&self) -> &ObjectRef<H> {
-        &self.object
-    }
-
-    #[inline(always)]
-    fn heap(&self) -> &Heap<H> {
-        self.object.heap()
-    }
-
-    #[inline(always)]
-    fn enter(&self, op: Op, section: &'static str) -> Fast<Held<'_, H>> {
-        self.heap().enter(&self.object, op, section)
     }
 
     // ---- reading ---------------------------------------------------------------------------

@@ -4,6 +4,7 @@ mod bucket;
 mod buffer;
 mod deque;
 mod dict;
+mod face;
 mod key;
 mod leaves;
 mod list;

@@ -25,6 +25,7 @@ mod wait;
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::containers::face::face;
 use crate::containers::snapshot::Snapshot;
 use crate::error::{Error, Fast, Result};
 use crate::heap::Heap;
@@ -84,6 +85,8 @@ impl<H: Host> Clone for RawQueue<H> {
         }
     }
 }
+
+face!(RawQueue);
 
 impl<H: Host> RawQueue<H> {
     /// An empty queue of at most `bound` items (0: any number). With `counts_tasks` it counts the
@@ -146,22 +149,6 @@ impl<H: Host> RawQueue<H> {
             look: AtomicU32::new(wait::LONG_LOOK),
             object,
         })
-    }
-
-    /// The handle.
-    #[inline(always)]
-    pub fn object(&self) -> &ObjectRef<H> {
-        &self.object
-    }
-
-    #[inline(always)]
-    fn heap(&self) -> &Heap<H> {
-        self.object.heap()
-    }
-
-    #[inline(always)]
-    fn enter(&self, op: Op, section: &'static str) -> Fast<Held<'_, H>> {
-        self.heap().enter(&self.object, op, section)
     }
 
     // ---- looking ---------------------------------------------------------------------------

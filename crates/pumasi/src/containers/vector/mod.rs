@@ -27,6 +27,7 @@ use core::sync::atomic::Ordering;
 
 pub use export::Export;
 
+use crate::containers::face::face;
 use crate::containers::locked::user_lock;
 use crate::containers::slice::{Slice, Span, index};
 use crate::error::{Error, Fast, Result};
@@ -66,6 +67,7 @@ impl<H: Host> Clone for RawVector<H> {
     }
 }
 
+face!(RawVector);
 user_lock!(RawVector);
 
 impl<H: Host> RawVector<H> {
@@ -125,22 +127,6 @@ impl<H: Host> RawVector<H> {
             object,
             item: u64::from(item),
         })
-    }
-
-    /// The handle.
-    #[inline(always)]
-    pub fn object(&self) -> &ObjectRef<H> {
-        &self.object
-    }
-
-    #[inline(always)]
-    fn heap(&self) -> &Heap<H> {
-        self.object.heap()
-    }
-
-    #[inline(always)]
-    fn enter(&self, op: Op, section: &'static str) -> Fast<Held<'_, H>> {
-        self.heap().enter(&self.object, op, section)
     }
 
     #[inline(always)]
