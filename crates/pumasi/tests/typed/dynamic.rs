@@ -123,3 +123,78 @@ fn elements_are_what_the_table_says() {
     element::<Option<(String, Vec<u8>, List<Dict<String, f64>>)>>();
     element::<[Point; 3]>();
 }
+
+#[pumasi::task]
+fn twice(value: Dynamic) -> (Dynamic, Dynamic) {
+    (value.clone(), value)
+}
+
+#[test]
+fn dynamic_values_are_arguments_and_results() {
+    let _tidy = tidy();
+    let list: List = List::new().unwrap();
+    list.push(1).unwrap();
+    let values = [
+        Dynamic::None,
+        true.into(),
+        (-7).into(),
+        i128::MIN.into(),
+        2.5.into(),
+        Dynamic::Complex(0.5, -1.0),
+        "text".into(),
+        vec![0u8, 255].into(),
+        vec![1.into(), Dynamic::Tuple(vec![Dynamic::None])].into(),
+        list.clone().into(),
+        Dict::<u8, u8>::new().unwrap().into(),
+        Dynamic::Object(pumasi::Event::new().unwrap().raw().object().clone()),
+    ];
+    for value in values {
+        let (one, two) = twice::spawn(value.clone()).unwrap().join().unwrap();
+        assert_eq!(one, value);
+        assert_eq!(two, value);
+    }
+    let points: List = List::new().unwrap();
+    points.push(Point { x: 1.0, y: 2.0 }).unwrap();
+    let point = points.get(0).unwrap().unwrap();
+    let (Dynamic::Typed(back), _) = twice::spawn(point).unwrap().join().unwrap() else {
+        panic!("no value of a type of its own");
+    };
+    assert_eq!(back.get::<Point>().unwrap(), Point { x: 1.0, y: 2.0 });
+}
+
+#[test]
+fn dynamic_values_and_json() {
+    let _tidy = tidy();
+    let text =
+        r#"{"crop":"rice","rows":[1,[2.5,null]],"more":{"much":18446744073709551615,"ok":true}}"#;
+    let value: Dynamic = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&value).unwrap(), text);
+    let dict = Dict::try_from(value).unwrap();
+    assert_eq!(dict.get("crop").unwrap(), Some("rice".into()));
+    let rows = List::try_from(dict.get("rows").unwrap().unwrap()).unwrap();
+    rows.push((1, 'x')).unwrap();
+    rows.push(pumasi::Set::of([7_u8]).unwrap()).unwrap();
+    rows.push(pumasi::Deque::of([8_u8]).unwrap()).unwrap();
+    rows.push(b"\x01\x02".as_slice()).unwrap();
+    let rows = Dynamic::from(rows);
+    let text = serde_json::to_string(&rows).unwrap();
+    assert_eq!(text, r#"[1,[2.5,null],[1,"x"],[7],[8],[1,2]]"#);
+    let numbered: Dict = Dict::new().unwrap();
+    numbered.insert(1, Dynamic::None).unwrap();
+    let text = serde_json::to_string(&Dynamic::from(numbered)).unwrap();
+    assert_eq!(text, r#"{"1":null}"#);
+
+    let said = |value: Dynamic| serde_json::to_string(&value).unwrap_err().to_string();
+    assert!(said(Dynamic::Complex(1.0, 2.0)).contains("complex"));
+    let event = pumasi::Event::new().unwrap();
+    let event = Dynamic::Object(event.raw().object().clone());
+    assert!(said(event).contains("a shared Event"));
+    let points: List = List::new().unwrap();
+    points.push(Point { x: 1.0, y: 2.0 }).unwrap();
+    assert!(said(points.into()).contains("Shareable"));
+    let itself: List = List::new().unwrap();
+    itself.push(&itself).unwrap();
+    assert!(said(itself.clone().into()).contains("leads to itself"));
+    itself.clear().unwrap();
+    assert!(serde_json::from_str::<Dynamic>("[1, }").is_err());
+}

@@ -143,3 +143,27 @@ fn handles_say_what_they_are() {
     assert!(format!("{lock:?}").starts_with("Lock@0x"));
     assert!(format!("{:?}", lock.acquire().unwrap()).starts_with("LockGuard(Lock@0x"));
 }
+
+#[test]
+fn no_guard_leaves_its_thread() {
+    /// Which of the two is meant can only be told where the type is not `Send`.
+    trait Clear<A> {
+        const YES: bool = true;
+    }
+    struct Also;
+    impl<T: ?Sized> Clear<()> for T {}
+    impl<T: ?Sized + Send> Clear<Also> for T {}
+
+    macro_rules! not_send {
+        ($($type:ty),+) => { [$(<$type as Clear<_>>::YES),+] };
+    }
+    use pumasi::sync::{LockGuard, RLockGuard, ReadGuard, WriteGuard};
+    let all = not_send!(
+        LockGuard<'static>,
+        RLockGuard<'static>,
+        ReadGuard<'static>,
+        WriteGuard<'static>,
+        pumasi::containers::Locked<'static, pumasi::List<u8>>
+    );
+    assert_eq!(all, [true; 5]);
+}

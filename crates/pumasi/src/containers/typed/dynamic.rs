@@ -4,7 +4,7 @@ use core::fmt;
 
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::stored::{Items, Stored};
-use crate::containers::typed::{Deque, Dict, Element, List, Queue, Set, StoredAs};
+use crate::containers::typed::{BigInt, Deque, Dict, Element, List, Queue, Set, StoredAs};
 use crate::error::{Error, Result};
 use crate::heap::codec;
 use crate::heap::object::{Kind, ObjectRef};
@@ -83,13 +83,6 @@ pub enum Dynamic {
     Typed(Typed),
 }
 
-/// An integer that does not fit 64 bits.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct BigInt(
-    /// Two's complement, least significant byte first, as short as it can be.
-    Vec<u8>,
-);
-
 /// The bytes of a value whose type only its program knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Typed {
@@ -142,10 +135,7 @@ impl Dynamic {
             Stored::None => Dynamic::None,
             Stored::Bool(b) => Dynamic::Bool(b),
             Stored::Int(i) => Dynamic::Int(i),
-            Stored::BigInt(bytes) => match codec::small(bytes) {
-                Some(small) => Dynamic::Int(small),
-                None => Dynamic::BigInt(BigInt(codec::trimmed(bytes).to_vec())),
-            },
+            Stored::BigInt(bytes) => BigInt::from_le_bytes(bytes),
             Stored::Float(float) => Dynamic::Float(float),
             Stored::Complex(re, im) => Dynamic::Complex(re, im),
             Stored::Str(_) => Dynamic::Str(String::made_of(stored)?),
@@ -155,13 +145,7 @@ impl Dynamic {
                 id,
                 bytes: bytes.to_vec(),
             }),
-            Stored::Object(object) => match object.kind() {
-                Kind::List => Dynamic::List(List::made_of(stored)?),
-                Kind::Set => Dynamic::Set(Set::made_of(stored)?),
-                Kind::Deque => Dynamic::Deque(Deque::made_of(stored)?),
-                kind if kind.is_dict() => Dynamic::Dict(Dict::made_of(stored)?),
-                _ => Dynamic::Object(object.clone()),
-            },
+            Stored::Object(object) => Dynamic::of_object(object.clone())?,
             Stored::Tuple(encoded) => {
                 if depth == DEEPEST {
                     return Err(too_deep());
@@ -173,6 +157,17 @@ impl Dynamic {
                 }
                 Dynamic::Tuple(tuple)
             }
+        })
+    }
+
+    /// A shared object by its kind.
+    pub(super) fn of_object(object: ObjectRef) -> Result<Dynamic> {
+        Ok(match object.kind() {
+            Kind::List => Dynamic::List(List::made_of(Stored::Object(&object))?),
+            Kind::Set => Dynamic::Set(Set::made_of(Stored::Object(&object))?),
+            Kind::Deque => Dynamic::Deque(Deque::made_of(Stored::Object(&object))?),
+            kind if kind.is_dict() => Dynamic::Dict(Dict::made_of(Stored::Object(&object))?),
+            _ => Dynamic::Object(object),
         })
     }
 
@@ -367,6 +362,14 @@ try_into! {
 }
 
 impl Typed {
+    pub(super) fn parts(&self) -> (u64, &[u8]) {
+        (self.id, &self.bytes)
+    }
+
+    pub(super) fn of_parts(id: u64, bytes: Vec<u8>) -> Typed {
+        Typed { id, bytes }
+    }
+
     /// The value, if `T` is its type.
     ///
     /// # Errors
@@ -414,70 +417,5 @@ impl fmt::Display for Dynamic {
             Dynamic::Opaque(pickle) => write!(f, "<Python object of {} bytes>", pickle.len()),
             Dynamic::Typed(typed) => write!(f, "<Rust value of {} bytes>", typed.bytes.len()),
         }
-    }
-}
-
-impl BigInt {
-    /// Two's complement, least significant byte first.
-    pub fn to_le_bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Whether it is below zero.
-    pub fn is_negative(&self) -> bool {
-        self.0.last().is_some_and(|last| last & 0x80 != 0)
-    }
-
-    /// Its absolute value in words of 32 bits, the least significant first.
-    fn magnitude(&self) -> Vec<u32> {
-        let negative = self.is_negative();
-        let mut carry = negative;
-        let positive = self.0.iter().map(|byte| {
-            if !negative {
-                return *byte;
-            }
-            let (sum, over) = (!byte).overflowing_add(u8::from(carry));
-            carry = over;
-            sum
-        });
-        let bytes: Vec<u8> = positive.collect();
-        let word = |part: &[u8]| {
-            part.iter()
-                .rev()
-                .fold(0, |word, byte| (word << 8) | u32::from(*byte))
-        };
-        bytes.chunks(4).map(word).collect()
-    }
-}
-
-/// In decimal.
-impl fmt::Display for BigInt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const BASE: u64 = 1_000_000_000;
-        let mut words = self.magnitude();
-        let mut groups = Vec::new();
-        while words.iter().any(|word| *word != 0) {
-            let mut rest = 0;
-            for word in words.iter_mut().rev() {
-                let value = (rest << 32) | u64::from(*word);
-                *word = (value / BASE) as u32;
-                rest = value % BASE;
-            }
-            groups.push(rest);
-            while words.last() == Some(&0) {
-                words.pop();
-            }
-        }
-        let mut digits = groups.pop().unwrap_or(0).to_string();
-        for group in groups.into_iter().rev() {
-            digits += &format!("{group:09}");
-        }
-        f.pad_integral(!self.is_negative(), "", &digits)
-    }
-}
-
-impl fmt::Debug for BigInt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }

@@ -2,12 +2,14 @@
 
 mod addend;
 mod array;
+mod big_int;
 mod counter;
 mod default_dict;
 mod deque;
 mod dict;
 mod dict_watch;
 mod dynamic;
+mod dynamic_serde;
 mod element;
 mod fresh;
 mod iter;
@@ -23,11 +25,12 @@ mod vector;
 
 pub use addend::Addend;
 pub use array::Array;
+pub use big_int::BigInt;
 pub use counter::Counter;
 pub use default_dict::DefaultDict;
 pub use deque::Deque;
 pub use dict::Dict;
-pub use dynamic::{BigInt, Dynamic, Typed};
+pub use dynamic::{Dynamic, Typed};
 pub use element::{DictKey, Element, StoredAs};
 pub use fresh::{Factory, Fresh};
 pub use iter::{DequeIter, DictIter, ListIter, SetIter};
