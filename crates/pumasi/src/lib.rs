@@ -57,6 +57,9 @@
 //! entry that leads to it, are gone. They lie in the [`Heap`] which the processes of a program
 //! share; there is no server.
 //!
+//! Programs that are not each other's children share a heap by its name: [`Heap::create`],
+//! [`Heap::open`], and [`Heap::roots`] to find what is in it.
+//!
 //! # When a process is killed
 //!
 //! A process may be killed at any instruction. What it was doing to a container is then done or

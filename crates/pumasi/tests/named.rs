@@ -12,6 +12,8 @@ use std::time::Duration;
 use pumasi::sync::LockError;
 use pumasi::{Dict, Dynamic, Error, Heap, List};
 
+pumasi::process::test_support!();
+
 /// Longer than anything here takes, also on a busy machine.
 const HANGS: Duration = Duration::from_secs(100);
 /// What a program is told to do: a part, the heap's name, a number.
@@ -259,6 +261,39 @@ fn unrelated_programs_share_what_is_in_a_heap() {
     drop((list, fruit));
     heap.close();
     assert!(matches!(Heap::open(&name), Err(Error::NoSuchHeap { .. })));
+    assert!(!name.path().exists());
+}
+
+#[pumasi::task]
+fn gather(fruit: Dict<String, i64>) -> pumasi::Result<Option<String>> {
+    fruit.add("plums", 2)?;
+    Ok(fruit.raw().object().heap().name().map(str::to_owned))
+}
+
+#[pumasi::task]
+fn give_back(fruit: Dict<String, i64>) -> Dict<String, i64> {
+    fruit
+}
+
+#[test]
+fn a_task_is_given_what_lies_in_a_named_heap() {
+    let name = Name::new("task");
+    let heap = small(&name).unwrap();
+    let fruit: Dict<String, i64> = Dict::new_in(&heap).unwrap();
+    let child = gather::spawn(fruit.clone()).unwrap();
+    let found = child.join().unwrap().unwrap();
+    assert_eq!(found.as_deref(), Some(&*name.name));
+    assert_eq!(fruit.get("plums").unwrap(), Some(2));
+    // The parent keeps it for a child that is starting, also when it has no handle any more.
+    let child = gather::spawn(fruit).unwrap();
+    assert!(child.join().unwrap().unwrap().is_some());
+    assert_eq!(heap.objects(), 0);
+    // Of a result nobody would: it is found by the roots.
+    let fruit: Dict<String, i64> = Dict::new_in(&heap).unwrap();
+    let refused = give_back::spawn(fruit).unwrap().join();
+    let why = refused.expect_err("nobody keeps it").to_string();
+    assert!(why.contains("cannot be stored in heap"), "{why}");
+    heap.close();
     assert!(!name.path().exists());
 }
 

@@ -140,7 +140,7 @@ impl Builder {
             }
         };
         let heap = Heap::global()?;
-        let mailbox = Mailbox::create(heap)?;
+        let mut mailbox = Mailbox::create(heap)?;
         let boot = Boot {
             task: task.name.to_owned(),
             place: (
@@ -155,7 +155,7 @@ impl Builder {
             parent: std::process::id(),
             heap: heap.id(),
             mailbox: mailbox.token(),
-            arguments: mailbox.pack(arguments)?,
+            arguments: mailbox.pack_arguments(arguments)?,
         };
 
         let (ours, theirs) = spawn::channel().map_err(Error::os("socketpair"))?;

@@ -18,22 +18,40 @@ use crate::process::parcel::Parcel;
 const INLINE: usize = 16 << 10;
 
 /// The list of one child.
-pub(crate) struct Mailbox(RawList);
+pub(crate) struct Mailbox(
+    RawList,
+    /// What arguments name in other heaps, which no edge can lead to: the parent keeps it until the
+    /// child has ended.
+    Vec<ObjectRef>,
+);
 
 impl Mailbox {
     /// A new one.
     pub(crate) fn create(heap: &Heap) -> Result<Mailbox> {
-        RawList::create(heap).map(Mailbox)
+        RawList::create(heap).map(|list| Mailbox(list, Vec::new()))
     }
 
     /// The one that the parent made.
     pub(crate) fn open(heap: &Heap, token: (u64, u64)) -> Result<Mailbox> {
-        RawList::from_object(ObjectRef::from_token(heap, token)?).map(Mailbox)
+        let list = RawList::from_object(ObjectRef::from_token(heap, token)?)?;
+        Ok(Mailbox(list, Vec::new()))
     }
 
     /// What `open` needs.
     pub(crate) fn token(&self) -> (u64, u64) {
         self.0.object().token()
+    }
+
+    /// Takes arguments in; they may name what lies in other heaps.
+    pub(crate) fn pack_arguments(&mut self, mut parcel: Parcel) -> Result<Payload> {
+        let heap = self.0.object().heap();
+        let (own, others) = parcel
+            .objects
+            .into_iter()
+            .partition(|object| object.heap().same(heap));
+        parcel.objects = own;
+        self.1 = others;
+        self.pack(parcel)
     }
 
     /// Takes a parcel in if it cannot go into a message.

@@ -1,6 +1,7 @@
 //! The Dict of a heap's roots is made once, whoever dies while it is made, and whoever makes it at the
 //! same time.
 
+use pumasi::heap::cell::Cell;
 use pumasi::heap::layout::SB_ROOTS;
 use pumasi::sys::Host;
 
@@ -108,4 +109,41 @@ fn of_two_who_make_the_roots_one_gives_its_own_up() {
     with_key(&second, &value, |key| roots.get(key, &mut out)).unwrap();
     assert_eq!(as_list(&out.take_object().unwrap()).len().unwrap(), 4);
     assert_eq!(first.check().errors, [""; 0]);
+}
+
+#[test]
+fn roots_that_are_damaged_are_an_error() {
+    let heap = heap();
+    let list = list(&heap, &mixed(2));
+    let block = |off: u64, generation: u64, tag: u64| {
+        ((generation & 0xf_ffff) << 44) | (off / 16) << 4 | tag
+    };
+    let (off, generation) = list.token();
+    let damaged = [
+        Cell::int(7).unwrap().bits(),
+        Cell::NONE.bits(),
+        block(off, generation, 12),
+        block(off, generation + 1, 12),
+        block(off, generation, 13),
+        block(off + 16, generation, 12),
+        block(0x1000, 0, 12),
+        block(1 << 43, 1, 12),
+        u64::MAX,
+    ];
+    for bits in damaged {
+        heap.host().poke(SB_ROOTS, bits);
+        let found = RawDict::roots(&heap);
+        assert!(
+            matches!(
+                found,
+                Err(Error::Corrupt { .. } | Error::StaleReference { .. })
+            ),
+            "{bits:#x}: {:?}",
+            found.err()
+        );
+    }
+    // And what it was taken for is as it was.
+    heap.host().poke(SB_ROOTS, 0);
+    assert_eq!(as_list(&list).len().unwrap(), 2);
+    assert_eq!(heap.check().errors, [""; 0]);
 }
