@@ -75,6 +75,8 @@ __all__ = [
     "VectorIterator",
     "Worker",
     "__version__",
+    "bench_conclude",
+    "bench_estimate",
     "cli_main",
     "dereference",
     "heap",

@@ -239,7 +239,7 @@ h1{font-size:1.5rem;margin:0 0 .3rem;overflow-wrap:anywhere}h2{font-size:1.1rem;
 .advice ul{margin:.4rem 0;padding-left:1.2rem}
 .table{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums;font-size:.86rem}
-th,td{padding:.35rem .45rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
+th,td{padding:.35rem .4rem;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 th[scope=row],th:first-child{text-align:left}thead th{color:var(--quiet);font-weight:500}
 td small{display:block}.chosen th,.chosen td{background:var(--card);font-weight:600}
 figure{margin:1.6rem 0;break-inside:avoid}svg{width:100%;height:auto;display:block}
@@ -263,5 +263,7 @@ i.p6{background:var(--quiet)}i.p7{background:var(--idle)}
 @media print{:root{--back:#fff;--text:#000;--quiet:#444;--rule:#bbb;--card:#f2f2f2;--good:#00704f;--f0:#0072b2;
 --f1:#d55e00;--f2:#00835f;--f3:#b0509a;--f4:#8a6d00;--f5:#3d6fb6;--idle:#ddd}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}main{max-width:none;padding:0}
-body{font-size:10pt}.table{overflow:visible}table{font-size:8pt}th,td{padding:.2rem .35rem}section{break-inside:avoid}}
+html,body{font-size:9.5pt}.table{overflow:visible}table{font-size:7pt}th,td{padding:.2rem .25rem}
+th,td small{white-space:normal;font-size:inherit}section{break-inside:avoid}h2{break-after:avoid}}
+@page{margin:14mm}
 ";
