@@ -98,7 +98,7 @@
 //!
 //! # Is it worth it?
 //!
-//! [`bench`] runs a function of yours in series, on threads and on processes, and says which pays.
+//! [`bench`](mod@bench) runs a function of yours in series, on threads and on processes, and says which pays.
 //!
 //! # With Python
 //!
