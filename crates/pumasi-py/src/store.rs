@@ -28,6 +28,7 @@ use crate::load::Recursion;
 use crate::namespace::Namespace;
 use crate::reference::object_of;
 use crate::set::{self, Set};
+use crate::vector::Vector;
 use crate::{keys, pickles, wait};
 use pumasi::heap::codec::{self, Item};
 
@@ -173,6 +174,9 @@ impl<'h> Storing<'h> {
         }
         if let Ok(deque) = value.cast_exact::<Deque>() {
             return Ok(Some(deque.get().object().clone()));
+        }
+        if let Ok(vector) = value.cast_exact::<Vector>() {
+            return Ok(Some(vector.get().object().clone()));
         }
         if value.is_exact_instance_of::<Counter>() || value.is_exact_instance_of::<DefaultDict>() {
             return Ok(object_of(value).cloned());
