@@ -10,9 +10,9 @@ from typing import Literal
 from pumasi.measure.intervals import estimate
 from pumasi_bench.targets import Target
 
-Unit = Literal["ns", "ms", "M/s", "GB/s", "%"]
+Unit = Literal["ns", "ms", "M/s", "GB/s", "%", "times"]
 
-_MORE_IS_BETTER: frozenset[Unit] = frozenset(("M/s", "GB/s", "%"))
+_MORE_IS_BETTER: frozenset[Unit] = frozenset(("M/s", "GB/s", "%", "times"))
 
 
 @dataclass(frozen=True)
