@@ -52,9 +52,9 @@
 //! Universal Scalability Law, which are refused where there are too few numbers of workers.
 //!
 //! It is the engine of `pumasi bench` and Python's `pumasi.bench`, too: they measure Python
-//! functions, and what follows from the numbers is [`conclude`]d here. A report written down with
-//! serde is shown by `pumasi bench --report FILE`, in two languages, and as a page with plots by
-//! `--html PAGE`.
+//! functions, and what follows from the numbers is [concluded](conclude()) here. A report written
+//! down with serde is shown by `pumasi bench --report FILE`, in two languages, and as a page with
+//! plots by `--html PAGE`.
 //!
 //! # What it cannot
 //!
