@@ -72,8 +72,10 @@ def test_executors(kind: str, method: str) -> None:
         pytest.skip("this Python was installed without its own tests")
     which = method.capitalize()
     names = [f"ProcessPool{which}{name}Test" for name in CLASSES[kind, method]]
-    # It sleeps for seconds.
-    number, failed, said = judged(kind, method, ["test_map_timeout"], names)
+    # The first sleeps for seconds. In the other the standard library's executor hangs now and then,
+    # on its own context, too: one of its threads waits for another, which waits for its lock.
+    without = ["test_map_timeout", "test_shutdown_deadlock_pickle"]
+    number, failed, said = judged(kind, method, without, names)
     assert number >= (15 if method == "fork" else 2), said
     assert not failed, "\n".join(failed.values())
 
