@@ -177,7 +177,8 @@ def document() -> str:
         "executor with pumasi's context as its `mp_context`, where all of it passes (`make test` "
         "leaves out `test_shutdown_deadlock_pickle`, in which that executor hangs now and then on "
         "its own context, too), and on `pumasi.ProcessPoolExecutor` "
-        "(`tests/test_executor_judge.py`, `tests/futures_suites.py`), for each start method. Not expected to pass there:",
+        "(`tests/test_executor_judge.py`, `tests/futures_suites.py`), for each start method. "
+        "Not expected to pass there:",
         "",
         *(f"- `{name}`: {why}" for name, why in IN_EXECUTORS.items()),
         "",
