@@ -4,10 +4,10 @@
 //! machine; advice rests on what was gained, too, and is looked at again before it is wrong.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, mpsc};
+use std::sync::{Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
-use pumasi::bench::{Bench, BenchError, Kind, Report};
+use pumasi::bench::{Bench, BenchError, Kind, Report, Row};
 use pumasi::{List, Lock};
 
 pumasi::process::test_support!();
@@ -70,16 +70,19 @@ fn large(bytes: usize) -> Vec<u8> {
     vec![7; bytes]
 }
 
-/// Ends the tests when one of them hangs.
-fn watchdog() -> mpsc::Sender<()> {
-    let (finished, wait) = mpsc::channel();
+/// Ends the tests when one of them hangs; and has them run one at a time, for waits are counted of all
+/// objects of the heap.
+fn watchdog() -> impl Sized {
+    static ALONE: Mutex<()> = Mutex::new(());
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let (finished, wait) = mpsc::channel::<()>();
     std::thread::spawn(move || {
         if wait.recv_timeout(Duration::from_secs(120)) == Err(mpsc::RecvTimeoutError::Timeout) {
             eprintln!("a measurement hangs");
             std::process::abort();
         }
     });
-    finished
+    (finished, alone)
 }
 
 fn codes(report: &Report) -> Vec<&'static str> {
@@ -197,7 +200,11 @@ fn a_lock_is_found_in_threads_and_processes() {
     for attempt in 0.. {
         let bench = Bench::new(holds_a_lock, vec![lock.clone(); 12]);
         let report = briefly(bench.processes(holds_a_lock::call)).run().unwrap();
+        let waited = |row: &Row| row.kind == Kind::Serial || row.lock_waits > 0;
         if codes(&report)[0] == "lock" && !report.advice.worth_it {
+            assert!(report.variants.iter().all(waited), "{report}");
+            // The measurement's own objects are not the work's.
+            assert_eq!(report.variants[0].lock_waits, 0, "{report}");
             break;
         }
         assert!(attempt < 4, "{report}");
@@ -239,6 +246,47 @@ fn memory_is_found_where_its_loss_is_unmistakable() {
             return;
         }
     }
+}
+
+/// Holds so many megabytes for a moment.
+#[pumasi::task]
+fn fills(megabytes: usize) -> usize {
+    std::hint::black_box(vec![1_u8; megabytes << 20]).len()
+}
+
+#[test]
+fn the_memory_of_every_variant_is_told() {
+    let _watchdog = watchdog();
+    let bench = Bench::new(fills, [48; 4]).processes(fills::call);
+    let report = briefly(bench).run().unwrap();
+    assert_eq!(report.variants.len(), 3, "{report}");
+    for row in &report.variants {
+        // None where the kernel does not tell.
+        assert!(
+            row.memory_bytes.is_none_or(|bytes| bytes >= 48 << 20),
+            "{report}"
+        );
+    }
+    let small = briefly(Bench::new(computes, [2_000_000; 4])).run().unwrap();
+    let of = |report: &Report| report.variants[0].memory_bytes;
+    // What was a peak before does not count.
+    assert!(
+        of(&small)
+            .zip(of(&report))
+            .is_none_or(|(one, other)| one < other)
+    );
+}
+
+#[test]
+fn operations_of_the_measurement_are_not_counted() {
+    let _watchdog = watchdog();
+    let bench = Bench::new(computes, [1_000; 200]).processes(computes::call);
+    let report = briefly(bench).run().unwrap();
+    assert!(
+        report.variants.iter().all(|row| row.lock_waits == 0),
+        "{report}"
+    );
+    assert!(!pumasi::Heap::global().unwrap().counts_operations());
 }
 
 #[test]

@@ -50,6 +50,11 @@ pub fn conclude(measured: Measured) -> Result<Report, String> {
     if let Some(host) = measured.hosts.iter().find(|host| host.runs.is_empty()) {
         return Err(format!("{} has no runs", host.variant.name()));
     }
+    Ok(report(measured))
+}
+
+/// The same of a record that has a serial variant, and runs of each.
+pub(crate) fn report(measured: Measured) -> Report {
     let mut verdicts = verdicts(&measured);
     let advice = advice(&measured);
     let bound = |verdict: &Verdict| matches!(verdict.code, Finding::Lock | Finding::StartUp);
@@ -67,7 +72,7 @@ pub fn conclude(measured: Measured) -> Result<Report, String> {
     } else {
         fits(&measured, has(Finding::Waiting))
     };
-    Ok(Report {
+    Report {
         busy: share_without_core(measured.serial()),
         variants: measured.hosts.iter().map(|h| row(&measured, h)).collect(),
         break_even: parallel(&measured)
@@ -86,7 +91,7 @@ pub fn conclude(measured: Measured) -> Result<Report, String> {
         rounds: measured.rounds,
         left_out: measured.left_out,
         warnings: measured.warnings,
-    })
+    }
 }
 
 // ---- the quantities ------------------------------------------------------------------------

@@ -40,6 +40,10 @@ pub(crate) trait Crew<R> {
     fn threads(&self) -> Vec<Thread>;
     /// Which of them have work.
     fn busy(&self) -> Busy;
+    /// The offsets of the shared objects which are the measurement's and not the work's.
+    fn own(&self) -> Vec<u64> {
+        Vec::new()
+    }
 }
 
 /// How many inputs are handed out at a time: as `Pool.map` does, four pieces for each worker.

@@ -5,8 +5,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::crew::{Crew, Stopped};
-use super::record::{Kind, Pass, Probe, Series, Variant};
+use super::record::{Pass, Probe, Series, Variant};
 use super::system::{self, Clock, Glances};
+use super::waits::Waits;
 
 /// Between two glances at what the workers do.
 const LOOK_EVERY: Duration = Duration::from_millis(2);
@@ -59,6 +60,8 @@ impl<R> Host<R> {
     /// Does a run while looking at what its workers do.
     pub(crate) fn watch(&mut self, loops: u32, patience: Duration) -> Result<(), Stopped> {
         let threads = self.crew.threads();
+        let waits = Waits::new(self.crew.own());
+        let from_here = system::forget_peaks(&threads);
         let (busy, done) = (self.crew.busy(), AtomicBool::new(false));
         let (over, mut glances) = (&done, Glances::new(&threads));
         let (record, glances) = thread::scope(|scope| {
@@ -80,12 +83,8 @@ impl<R> Host<R> {
             record,
             gil_held: None,
             shares: glances.shares(),
-            memory: match self.series.variant.kind {
-                Kind::Processes => system::memory(&threads),
-                // In one process with everything else that the program has.
-                _ => None,
-            },
-            lock_waits: 0,
+            memory: system::memory(&threads).filter(|_| from_here),
+            lock_waits: waits.map_or(0, |waits| waits.count()),
         });
         Ok(())
     }

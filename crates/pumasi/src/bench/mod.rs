@@ -61,8 +61,8 @@
 //! A thread cannot be ended from outside: a function that does not come back is an error after the
 //! budget, and five seconds at least, but its thread stays until the program ends. With
 //! [`processes`](Bench::processes) the first pass is made in a process, which can be killed; there
-//! it is seen, too, whether a call keeps several cores busy by itself. Operations on shared objects that had to wait are not counted, and the memory of variants in this process
-//! is not told apart.
+//! it is seen, too, whether a call keeps several cores busy by itself. The memory of a variant is that
+//! of the whole program while it ran, with whatever else the program holds.
 
 #![deny(unsafe_code)]
 
@@ -78,6 +78,7 @@ mod report;
 mod scaling;
 mod session;
 mod system;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -275,9 +276,6 @@ where
         }
         let (work, processes) = (Arc::new(self.work), self.processes.as_ref());
         let session = Session::new(self.name, work, processes, &mut self.options);
-        conclude(session.measure()?).map_err(|why| BenchError::Died {
-            variant: "all".to_owned(),
-            why,
-        })
+        Ok(conclude::report(session.measure()?))
     }
 }

@@ -301,6 +301,25 @@ where
         let busy = self.table.busy.clone();
         Box::new(move |worker| busy.get(worker).unwrap_or(0) != 0)
     }
+
+    fn own(&self) -> Vec<u64> {
+        let table = &self.table;
+        let orders = self.seats.iter().map(|seat| seat.orders.raw().object());
+        let mut all: Vec<&ObjectRef> = orders.collect();
+        all.extend([
+            table.calls.object(),
+            table.results.object(),
+            table.answers.raw().object(),
+        ]);
+        for (one, other) in [
+            table.taken.objects(),
+            table.numbers.objects(),
+            table.busy.objects(),
+        ] {
+            all.extend([one, other]);
+        }
+        all.into_iter().map(ObjectRef::offset).collect()
+    }
 }
 
 impl<T, R> Drop for Remote<T, R> {

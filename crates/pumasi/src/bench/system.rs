@@ -163,15 +163,29 @@ fn state(line: &str) -> &'static str {
     }
 }
 
+/// Has the peaks of this process and its workers begin at what they have now; false where the kernel
+/// does not do that.
+pub(crate) fn forget_peaks(workers: &[Thread]) -> bool {
+    // "5" is the request for it: proc_pid_clear_refs(5).
+    let forget = |process: u32| fs::write(format!("/proc/{process}/clear_refs"), "5").is_ok();
+    let all: Vec<bool> = processes(workers).into_iter().map(forget).collect();
+    forget(std::process::id()) && all.into_iter().all(|done| done)
+}
+
+/// The processes of workers that are none of this process's own threads.
+fn processes(workers: &[Thread]) -> Vec<u32> {
+    let own = std::process::id();
+    let all = workers.iter().map(|(process, _)| *process);
+    all.filter(|process| *process != own).collect()
+}
+
 /// The peak memory of this process with its workers, in bytes.
 ///
-/// This process counts in full, a worker with the pages which are its own; each with what it had
-/// given back since its peak, as if all had peaked at once.
+/// This process counts in full, a worker that is another with the pages which are its own; each with
+/// what it had given back since its peak, as if all had peaked at once.
 pub(crate) fn memory(workers: &[Thread]) -> Option<u64> {
     let (resident, _, freed) = memory_of(std::process::id())?;
-    let theirs = workers
-        .iter()
-        .filter_map(|(process, _)| memory_of(*process));
+    let theirs = processes(workers).into_iter().filter_map(memory_of);
     Some(resident + freed + theirs.map(|(_, own, freed)| own + freed).sum::<u64>())
 }
 
