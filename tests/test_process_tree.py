@@ -342,6 +342,53 @@ def test_a_bare_child_that_ends_in_order_keeps_its_lock(ending: str) -> None:
     assert in_python(ENDING.replace("{ending}", ENDINGS[ending])) == "False True\n"
 
 
+STANDARD = """
+import sys, pumasi
+late = "multiprocessing.util" not in sys.modules
+import multiprocessing
+def hold(lock):
+    lock.acquire()
+if __name__ == "__main__":
+    for method in ("fork", "spawn", "forkserver"):
+        lock = pumasi.Lock()
+        child = multiprocessing.get_context(method).Process(target=hold, args=(lock,))
+        child.start()
+        child.join()
+        print(late, method, child.exitcode, lock.acquire(timeout=0.3), flush=True)
+"""
+
+
+def test_a_standard_child_of_a_program_that_began_with_us_keeps_its_lock(tmp_path: Path) -> None:
+    # Here multiprocessing's module for what is done at the end is imported after us, and its
+    # processes know nothing of the heap.
+    program = tmp_path / "program.py"
+    program.write_text(STANDARD)
+    ended = subprocess.run(
+        [sys.executable, str(program)], capture_output=True, text=True, timeout=60
+    )
+    methods = ("fork", "spawn", "forkserver")
+    assert ended.stdout == "".join(f"True {m} 0 False\n" for m in methods), ended.stderr
+
+
+LAST = """
+import os, pumasi
+lock = pumasi.Lock()
+read, write = os.pipe()
+if os.fork() == 0:
+    os.close(write)
+    os.read(read, 1)
+    print(lock.acquire(timeout=0.3), flush=True)
+    os._exit(0)
+from multiprocessing import util
+util.Finalize(None, lock.acquire, exitpriority=-5)
+"""
+
+
+@pytest.mark.parametrize("first", ["pumasi", "multiprocessing.util"])
+def test_what_a_finalizer_takes_at_the_end_is_kept(first: str) -> None:
+    assert in_python(f"import {first}\n{LAST}") == "False\n"
+
+
 def hold_in_thread(lock: Any) -> None:
     def run() -> None:
         time.sleep(0.2)

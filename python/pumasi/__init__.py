@@ -19,7 +19,6 @@ from . import _supported
 
 _supported.check()
 
-import importlib as _importlib  # noqa: E402
 import multiprocessing as _multiprocessing  # noqa: E402
 from collections.abc import MutableMapping as _MutableMapping  # noqa: E402
 from collections.abc import MutableSequence as _MutableSequence  # noqa: E402
@@ -264,12 +263,14 @@ else:
 
     def __getattr__(name):
         """Import a submodule when it is first asked for."""
+        from importlib import import_module
+
         if name == "bench":
-            return _importlib.import_module(f"{__name__}.measure").bench
+            return import_module(f"{__name__}.measure").bench
         if name == "ProcessPoolExecutor":
-            return _importlib.import_module(f"{__name__}._pool.executor").ProcessPoolExecutor
+            return import_module(f"{__name__}._pool.executor").ProcessPoolExecutor
         if name in _SUBMODULES:
-            return _importlib.import_module(f"{__name__}.{name}")
+            return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import deque
 
 from ._core import Deque, DictBase, ListBase, Namespace, Set, Vector
@@ -33,6 +32,8 @@ def json_default(value: object) -> Any:
         return list(value.snapshot())
     if isinstance(value, Vector):
         return value.tolist()
+    from array import array  # A library of its own, which few programs want.
+
     if isinstance(value, (set, frozenset, deque, array)):
         return list(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")

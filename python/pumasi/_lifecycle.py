@@ -5,19 +5,25 @@ changes nothing about the locks it holds, as in multiprocessing; one which is ki
 freed. The heap learns of an orderly end by `_core.leave()`, which has to come after everything
 else that may still use a shared object:
 
-- in the main process and in a child that multiprocessing started, as the last finalizer of
-  `multiprocessing.util`, which runs when the children have been joined;
-- in a child of a bare `os.fork()` which ends as a program does, from `atexit`;
+- in a child that multiprocessing started, and in a main process which had `multiprocessing.util`
+  before us, as the last finalizer of that module, which runs when the children have been joined;
+- in any other main process from `atexit`, which calls the last that registered first: where that
+  module comes after us, its finalizers have run by then;
+- in a child of a bare `os.fork()` which ends as a program does, from `atexit`, too;
 - in a child that one of our own `Process` classes started, once more at the very end (see
   `context`), because its threads outlive the finalizers.
 
 Leaving twice is harmless.
+
+`multiprocessing.util` is not imported here: with `subprocess`, which it brings, it would be half of
+what importing us costs, and as in multiprocessing itself whoever starts a process imports it.
 """
 
 import atexit
 import os
-import weakref
-from multiprocessing import process, util
+import sys
+from _weakrefset import WeakSet
+from multiprocessing import process
 
 from . import _core
 
@@ -27,8 +33,11 @@ _LAST = -1_000_000
 #: The process which imported pumasi: this one, or the first of those which it was forked from.
 importer = os.getpid()
 
-#: The process whose finalizer is armed; any other which got here came by a bare fork.
+#: The process whose finalizer is armed; any other leaves from `atexit`.
 _armed_pid: int | None = None
+
+#: `multiprocessing.util` will call us in the children that multiprocessing forks.
+_hooked = False
 
 
 class _Anchor:
@@ -55,11 +64,30 @@ def arm() -> None:
     # which is just being told what it is for shares the heap that it is about to be told of.
     if not getattr(process.current_process(), "_inheriting", False):
         announce()
-    _arm_finalizer()
-    # Also after a fork: the child's `Process` throws away the finalizers it inherited.
-    util.register_after_fork(_anchor, _rearm)
-    os.register_at_fork(after_in_child=announce)
+    if _hook():
+        _arm_finalizer()
+    os.register_at_fork(after_in_child=_forked)
     atexit.register(_leave_unless_armed)
+
+
+def _hook() -> bool:
+    """Have `multiprocessing.util`, where it is, call us in its children; return whether it is."""
+    global _hooked
+    util = sys.modules.get("multiprocessing.util")
+    # Another thread may be about to import it.
+    register = getattr(util, "register_after_fork", None)
+    if register is not None and not _hooked:
+        _hooked = True
+        # The child's `Process` throws away the finalizers it inherited.
+        register(_anchor, _rearm)
+    return register is not None
+
+
+def _forked() -> None:
+    announce()
+    # Before multiprocessing asks in its child who wants to be called there: it has its module
+    # since the fork at the latest.
+    _hook()
 
 
 def _rearm(_anchor: _Anchor) -> None:
@@ -69,8 +97,10 @@ def _rearm(_anchor: _Anchor) -> None:
 
 def _arm_finalizer() -> None:
     global _armed_pid
+    from multiprocessing.util import Finalize
+
     _armed_pid = os.getpid()
-    util.Finalize(None, _core.leave, exitpriority=_LAST)
+    Finalize(None, _core.leave, exitpriority=_LAST)
 
 
 def _leave_unless_armed() -> None:
@@ -94,7 +124,7 @@ def keep_for_child(handle: object, popen: object) -> None:
 
 
 #: The starts whose children have not been seen to end.
-_starting: "weakref.WeakSet[object]" = weakref.WeakSet()
+_starting: "WeakSet[object]" = WeakSet()
 
 
 def ended(child: process.BaseProcess) -> None:
