@@ -7,10 +7,12 @@ A block that opens with ```python no-run is only compiled: it needs what CI does
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +80,12 @@ def failure_of(example: Example, directory: Path) -> str | None:
     return None
 
 
+def run(example: Example) -> str | None:
+    """Run one example in a directory of its own; returns what is wrong with it, or None."""
+    with tempfile.TemporaryDirectory(prefix="pumasi-docs-") as directory:
+        return failure_of(example, Path(directory))
+
+
 def main() -> int:
     """Runs them all; the exit code is 0 when each passed and README.md has at least one."""
     documents = [ROOT / "README.md", ROOT / "README.ko.md", *sorted(ROOT.glob("docs/**/*.md"))]
@@ -86,13 +94,13 @@ def main() -> int:
         print("README.md has no Python example: a newcomer would not know how to begin")
         return 1
     failed = 0
-    for example in examples:
-        with tempfile.TemporaryDirectory(prefix="pumasi-docs-") as directory:
-            failure = failure_of(example, Path(directory))
-        print(f"{example.place} {'ok' if failure is None else 'FAILED'}")
-        if failure is not None:
-            failed += 1
-            print(failure)
+    # As many at a time as there are cores: most of them wait for processes which they start.
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        for example, failure in zip(examples, threads.map(run, examples), strict=True):
+            print(f"{example.place} {'ok' if failure is None else 'FAILED'}")
+            if failure is not None:
+                failed += 1
+                print(failure)
     print(f"examples: {len(examples) - failed} passed, {failed} failed")
     return 1 if failed else 0
 
