@@ -85,7 +85,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--check", action="store_true", help="change nothing, exit 1 if it would")
     check = parser.parse_args().check
-    newest = max(RESULTS.glob("*.json"), default=None)
+    newest = max(RESULTS.glob("*.json"), default=None, key=begun)
     if newest is None:
         print(f"no results in {RESULTS.relative_to(ROOT)}; run: make bench ARGS=--save")
         return 1
@@ -101,6 +101,11 @@ def main() -> int:
             if not check:
                 path.write_text(written, encoding="utf-8")
     return 1 if stale and check else 0
+
+
+def begun(result: Path) -> str:
+    """Return when a run began, in a form that sorts by time."""
+    return str(json.loads(result.read_text(encoding="utf-8"))["facts"]["date"])
 
 
 def rewritten(text: str, measured: list[dict[str, Any]], korean: bool) -> str:

@@ -12,6 +12,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from types import ModuleType
 
+from pumasi_bench import peers
+
 _REPOSITORY = Path(__file__).resolve().parents[3]
 
 
@@ -29,6 +31,7 @@ def facts(library: ModuleType) -> dict[str, str]:
         "rust": _rust_version(),
         library.__name__: _version_of(library.__name__),
         "lmdb": _version_of("lmdb"),
+        **{name: _version_of(name) for name in peers.DISTRIBUTIONS},
     }
 
 

@@ -10,7 +10,7 @@ from typing import Literal
 from pumasi.measure.intervals import estimate
 from pumasi_bench.targets import Target
 
-Unit = Literal["ns", "ms", "M/s", "GB/s", "%", "times"]
+Unit = Literal["ns", "us", "ms", "M/s", "GB/s", "%", "times"]
 
 _MORE_IS_BETTER: frozenset[Unit] = frozenset(("M/s", "GB/s", "%", "times"))
 
@@ -51,7 +51,8 @@ class Sample:
         shown, unit = self.result, str(self.unit)
         low, high = self.spread
         if unit == "ns" and shown >= 1000:
-            shown, low, high, unit = shown / 1000, low / 1000, high / 1000, "µs"
+            shown, low, high, unit = shown / 1000, low / 1000, high / 1000, "us"
+        unit = "µs" if unit == "us" else unit
         return f"{digits(shown)} {unit} ({digits(low)} to {digits(high)})"
 
 

@@ -1,4 +1,4 @@
-"""Dict with short str keys: get, set and the atomic add, beside the Manager's dict and lmdb.
+"""Dict with short str keys: get, set and the atomic add, beside a Manager's dict, lmdb, and others.
 
 lmdb stores bytes: its statements get bytes keys ready made and do not turn the value into an int
 on the way out, so that it is spared work which ours does. Only its counter converts, as it must.
@@ -6,6 +6,7 @@ on the way out, so that it is spared work which ours does. Only its counter conv
 
 from __future__ import annotations
 
+from pumasi_bench import peers
 from pumasi_bench.loops import Loop, always
 from pumasi_bench.rivals import LMDB, MANAGER, lmdb_environment, manager
 from pumasi_bench.session import Rival, Session
@@ -34,7 +35,7 @@ with lock:
 def run(session: Session) -> None:
     """One key out of 1,000, the same one each time."""
     plain = dict.fromkeys(_KEYS, 7)
-    with manager() as server, lmdb_environment() as environment:
+    with manager() as server, lmdb_environment() as environment, peers.dicts(plain) as others:
         with environment.begin(write=True) as transaction:
             for key in _KEYS:
                 transaction.put(key.encode(), b"7")
@@ -47,6 +48,7 @@ def run(session: Session) -> None:
             ours,
             Rival(Loop(MANAGER, 'table["k500"]', served), times_faster(400)),
             Rival(Loop(LMDB, _LMDB_GET, stored), times_faster(4)),
+            *(Rival(Loop(name, 'table["k500"]', always({"table": it}))) for name, it in others),
         )
         session.compare(
             "Dict set, short str key",
@@ -54,6 +56,7 @@ def run(session: Session) -> None:
             ours,
             Rival(Loop(MANAGER, 'table["k500"] = 7', served), times_faster(400)),
             Rival(Loop(LMDB, _LMDB_SET, stored), times_faster(8)),
+            *(Rival(Loop(name, 'table["k500"] = 7', always({"table": it}))) for name, it in others),
         )
         session.compare(
             "Dict add(k, 1), atomic",

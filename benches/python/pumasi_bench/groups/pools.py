@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import importlib
 import multiprocessing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any
 
+from pumasi_bench import peers
 from pumasi_bench.rivals import MULTIPROCESSING
-from pumasi_bench.samples import Sample
+from pumasi_bench.samples import Sample, Unit
 from pumasi_bench.session import Session
 from pumasi_bench.targets import Target, at_least, at_most, no_slower
 
@@ -29,16 +30,24 @@ _CHUNKS = 64
 
 
 def run(session: Session) -> None:
-    """In turns: ours, then the standard library's."""
+    """In turns: ours, then the standard library's, then other libraries'."""
     numpy = importlib.import_module("numpy")
     arrays = [numpy.full(_BYTES, i % 251, dtype="u1") for i in range(_LARGE)]
-    session.tell("  small tasks")
-    small = _rounds(session, lambda pool: pool.map(_increment, range(_SMALL), 1), 1e6 / _SMALL)
-    _add(session, f"one of {_SMALL} tasks, chunksize 1", "us", small, at_most(2, "us"))
-    given = _rounds(session, lambda pool: pool.map(_first, arrays, 1), 1e3)
-    _add(session, f"{_LARGE} arguments of 1 MB", "ms", given, at_most(60, "ms"))
-    taken = _rounds(session, lambda pool: pool.map(_array, range(_LARGE), 1), 1e3)
-    _add(session, f"{_LARGE} results of 1 MB", "ms", taken, at_most(60, "ms"))
+    fork = session.library.get_context("fork"), multiprocessing.get_context("fork")
+    with fork[0].Pool(_WORKERS) as ours, fork[1].Pool(_WORKERS) as theirs:
+        with peers.pools(_WORKERS) as others:
+            maps: list[tuple[str, peers.Map]] = [
+                (session.name, lambda f, items: ours.map(f, items, 1)),
+                (MULTIPROCESSING, lambda f, items: theirs.map(f, items, 1)),
+                *others,
+            ]
+            operation = f"one of {_SMALL} tasks, chunksize 1"
+            scale = 1e6 / _SMALL
+            _rounds(session, operation, maps, _increment, range(_SMALL), "us", scale, 2)
+            operation = f"{_LARGE} arguments of 1 MB"
+            _rounds(session, operation, maps, _first, arrays, "ms", 1e3, 60)
+            operation = f"{_LARGE} results of 1 MB"
+            _rounds(session, operation, maps, _array, range(_LARGE), "ms", 1e3, 60)
     operation = f"primes below {_PRIMES} in {_CHUNKS} chunks, speed-up"
     _add(session, operation, "times", _speed_ups(session), at_least(1.95, "times"))
     _add(session, "start to first result, fork", "ms", _starts(session, "fork"), no_slower())
@@ -82,26 +91,38 @@ def _speed_ups(session: Session) -> tuple[list[float], list[float]]:
 
 
 def _rounds(
-    session: Session, work: Callable[[Any], object], scale: float
-) -> tuple[list[float], list[float]]:
-    found: tuple[list[float], list[float]] = ([], [])
-    with session.library.get_context("fork").Pool(_WORKERS) as ours:
-        with multiprocessing.get_context("fork").Pool(_WORKERS) as theirs:
-            for pool in (ours, theirs):
-                work(pool)
-            for _ in range(session.effort.rounds):
-                for pool, seconds in zip((ours, theirs), found, strict=True):
-                    begin = perf_counter()
-                    result = work(pool)
-                    seconds.append((perf_counter() - begin) * scale)
-                    del result
-    return found
+    session: Session,
+    operation: str,
+    maps: list[tuple[str, peers.Map]],
+    function: Callable[[Any], Any],
+    items: Iterable[Any],
+    unit: Unit,
+    scale: float,
+    ceiling: float,
+) -> None:
+    """Add a row for each rival: the time of mapping a function, chunksize 1, times a scale."""
+    for _, map_of in maps:
+        map_of(function, items)
+    taken: list[list[float]] = [[] for _ in maps]
+    for _ in range(session.effort.rounds):
+        for (_, map_of), values in zip(maps, taken, strict=True):
+            begin = perf_counter()
+            result = map_of(function, items)
+            values.append((perf_counter() - begin) * scale)
+            del result
+    ours, *theirs = (
+        Sample(name, unit, tuple(values)) for (name, _), values in zip(maps, taken, strict=True)
+    )
+    target: Target | None = at_most(ceiling, unit)
+    for sample in theirs:
+        session.add(operation, ours, sample, target)
+        target = None
 
 
 def _add(
     session: Session,
     operation: str,
-    unit: str,
+    unit: Unit,
     found: tuple[list[float], list[float]],
     target: Target,
 ) -> None:

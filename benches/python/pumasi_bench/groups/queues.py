@@ -1,71 +1,118 @@
-"""Queues: ints from one process to another, large arrays, and a message there and back."""
+"""Queues: ints from one process to another, large arrays, a message there and back, a wake-up."""
 
 from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Callable
 from contextlib import suppress
-from time import perf_counter
+from dataclasses import dataclass
+from statistics import median
+from time import perf_counter, sleep
 from types import ModuleType
 from typing import Any
 
+from pumasi_bench import peers
 from pumasi_bench.rivals import MULTIPROCESSING
 from pumasi_bench.samples import Sample, Unit
 from pumasi_bench.session import Session
-from pumasi_bench.targets import Target, times_the_rate
+from pumasi_bench.targets import Target, at_most, no_slower, times_the_rate
 
 _INTS = 50_000
 _TRIPS = 5_000
 _ARRAYS = 400
 _BYTES = 1 << 20
+_UNDER_WAY = 8
+_WAKES = 60
+#: Seconds after which whoever waits is surely asleep.
+_ASLEEP = 0.002
+
+
+@dataclass(frozen=True)
+class _Contender:
+    """Whose queue it is, and how one is made: for so many items of so many bytes at a time."""
+
+    name: str
+    make: Callable[[int, int], Any]
+    finish: Callable[[Any], object] = lambda _queue: None
+    target: Target | None = None
+
+
+def _of(library: ModuleType, name: str, target: Target | None = None) -> _Contender:
+    context = library.get_context("fork")
+    return _Contender(name, lambda items, _bytes: context.Queue(items), target=target)
+
+
+def _of_peers(*, prompt: bool) -> list[_Contender]:
+    return [
+        _Contender(
+            peer.name,
+            # A byte more for each item's head, and a little for pickle's words around it.
+            lambda items, size, make=peer.make: make(max(1_000_000, items * (size + 4096))),
+            peer.finish,
+        )
+        for peer in peers.queues()
+        if peer.prompt or not prompt
+    ]
 
 
 def run(session: Session) -> None:
     """One sender, one receiver, both with nothing else to do."""
-    rows: list[tuple[str, Unit, Callable[[ModuleType], float], Target | None]] = [
-        ("Queue of ints, one to one", "M/s", _ints, times_the_rate(10)),
-        ("Queue, an int there and back, one way", "ns", _trips, None),
-    ]
+    _row(session, "Queue of ints, one to one", "M/s", _ints, times_the_rate(10), prompt=False)
+    trips = "Queue, an int there and back, one way"
+    pipe = _Contender(peers.PIPE, lambda _items, _bytes: peers.Pipe())
+    _row(session, trips, "ns", _trips, at_most(3000, "ns"), pipe)
+    semaphore = _Contender("Semaphore", lambda _items, _bytes: _Stamps(), target=no_slower())
+    _row(session, "Queue, waking who sleeps in get()", "ns", _wake, None, semaphore)
     with suppress(ImportError):
         import numpy as np
 
         array = np.ones(_BYTES, dtype="u1")
-        rows.append(
-            (
-                "Queue of 1 MB NumPy arrays",
-                "GB/s",
-                lambda library: _arrays(library, array),
-                times_the_rate(18),
-            )
-        )
-    for title, unit, measure, target in rows:
-        ours: list[float] = []
-        theirs: list[float] = []
-        for _ in range(session.effort.contention_rounds):
-            for library, taken in ((session.library, ours), (multiprocessing, theirs)):
-                taken.append(measure(library))
-        session.add(
-            title,
-            Sample(session.name, unit, tuple(ours)),
-            Sample(MULTIPROCESSING, unit, tuple(theirs)),
-            target,
-        )
+        title = "Queue of 1 MB NumPy arrays"
+        _row(session, title, "GB/s", lambda one: _arrays(one, array), times_the_rate(18))
 
 
-def _ints(library: ModuleType) -> float:
+def _row(
+    session: Session,
+    title: str,
+    unit: Unit,
+    measure: Callable[[_Contender], float],
+    target: Target | None,
+    *others: _Contender,
+    prompt: bool = True,
+) -> None:
+    contenders = [
+        _of(session.library, session.name),
+        _of(multiprocessing, MULTIPROCESSING, target),
+        *others,
+        *_of_peers(prompt=prompt),
+    ]
+    taken: list[list[float]] = [[] for _ in contenders]
+    for _ in range(session.effort.contention_rounds):
+        for contender, values in zip(contenders, taken, strict=True):
+            values.append(measure(contender))
+    ours, *theirs = (
+        Sample(contender.name, unit, tuple(values))
+        for contender, values in zip(contenders, taken, strict=True)
+    )
+    for contender, sample in zip(contenders[1:], theirs, strict=True):
+        session.add(title, ours, sample, contender.target)
+
+
+def _ints(contender: _Contender) -> float:
     def send(queue: Any) -> None:
         for i in range(_INTS):
             queue.put(i)
 
-    return _INTS / _seconds(library, _take, _INTS, send) / 1e6
+    return _INTS / _seconds(contender, _INTS, send) / 1e6
 
 
-def _arrays(library: ModuleType, array: Any) -> float:
+def _arrays(contender: _Contender, array: Any) -> float:
     def send(queue: Any) -> None:
         for _ in range(_ARRAYS):
             queue.put(array)
 
-    return _ARRAYS * array.nbytes / _seconds(library, _take, _ARRAYS, send, 8) / 1e9
+    seconds = _seconds(contender, _ARRAYS, send, _UNDER_WAY, array.nbytes)
+    return _ARRAYS * array.nbytes / seconds / 1e9
 
 
 def _take(queue: Any, answers: Any, count: int) -> None:
@@ -76,29 +123,30 @@ def _take(queue: Any, answers: Any, count: int) -> None:
 
 
 def _seconds(
-    library: ModuleType,
-    receive: Callable[..., None],
+    contender: _Contender,
     count: int,
     send: Callable[[Any], None],
     bound: int = 0,
+    size: int = 0,
 ) -> float:
     """From the first put until the last item has been taken; the receiver waits already."""
-    context = library.get_context("fork")
-    queue, answers = context.Queue(bound), context.Queue()
-    receiver = context.Process(target=receive, args=(queue, answers, count), daemon=True)
+    context = multiprocessing.get_context("fork")
+    queue, answers = contender.make(bound, size), context.SimpleQueue()
+    receiver = context.Process(target=_take, args=(queue, answers, count), daemon=True)
     receiver.start()
     answers.get()
     began = perf_counter()
     send(queue)
+    contender.finish(queue)
     answers.get()
     taken = perf_counter() - began
     receiver.join()
     return taken
 
 
-def _trips(library: ModuleType) -> float:
-    context = library.get_context("fork")
-    there, back = context.Queue(), context.Queue()
+def _trips(contender: _Contender) -> float:
+    context = multiprocessing.get_context("fork")
+    there, back = contender.make(0, 0), contender.make(0, 0)
     echo = context.Process(target=_echo, args=(there, back), daemon=True)
     echo.start()
     there.put(0)
@@ -116,3 +164,38 @@ def _trips(library: ModuleType) -> float:
 def _echo(there: Any, back: Any) -> None:
     for item in iter(there.get, None):
         back.put(item)
+
+
+class _Stamps:
+    """A number in shared memory, and a semaphore of multiprocessing's that tells of it."""
+
+    def __init__(self) -> None:
+        self._number = multiprocessing.RawValue("d")
+        self._there = multiprocessing.Semaphore(0)
+
+    def put(self, number: float) -> None:
+        self._number.value = number
+        self._there.release()
+
+    def get(self) -> float:
+        self._there.acquire()
+        return self._number.value
+
+
+def _wake(contender: _Contender) -> float:
+    """The median time from before a put until a sleeper has what was put."""
+    context = multiprocessing.get_context("fork")
+    queue, answers = contender.make(0, 0), context.SimpleQueue()
+    sleeper = context.Process(target=_note, args=(queue, answers), daemon=True)
+    sleeper.start()
+    for _ in range(_WAKES):
+        sleep(_ASLEEP)
+        queue.put(perf_counter())
+    taken = answers.get()
+    sleeper.join()
+    return float(median(taken)) * 1e9
+
+
+def _note(queue: Any, answers: Any) -> None:
+    # The clock is the same in all processes.
+    answers.put([-queue.get() + perf_counter() for _ in range(_WAKES)])
