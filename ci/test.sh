@@ -10,7 +10,7 @@ source "$(dirname "$0")/lib.sh"
 steps=("$@")
 if ((${#steps[@]} == 0)); then
     # The cheap ones first: a slip in the form shows within a minute.
-    steps=(fmt clippy msrv rust-tests loom venv interop typing python-tests conformance-part doc-tests)
+    steps=(fmt clippy features msrv rust-tests loom venv interop typing python-tests conformance-part doc-tests)
 fi
 
 logs=target/ci

@@ -107,6 +107,21 @@
 //! [`Element`](containers::Element). Further Python objects come as [`Dynamic::Opaque`], and
 //! plain Rust structs are not seen by Python.
 //!
+//! # Features
+//!
+//! All but the last are on unless a program says `default-features = false`. Without any there are
+//! the heap with its names, the locks and waits, and the containers, for programs that start their
+//! processes in a way of their own; then neither syn nor serde is compiled. There is no `init`
+//! then: a process says with [`leave_at_exit`](heap::global::leave_at_exit) that its end is in order.
+//!
+//! | feature | brings | needs |
+//! |---|---|---|
+//! | `derive` | `#[derive(`[`Shareable`]`)]` | syn |
+//! | `serde` | `Serialize` and `Deserialize` for [`Dynamic`], [`Error`], and for handles on their way to another process | serde |
+//! | `process` | the module [`process`], [`init`], [`#[task]`](macro@task), [`#[main]`](macro@main) | `derive`, `serde`, postcard, inventory |
+//! | `bench` | the module [`bench`](mod@bench) | `process` |
+//! | `sim` | the crash simulator, for this crate's own tests | |
+//!
 //! # Layers
 //!
 //! [`List`] and the others are typed faces of untyped ones ([`containers::RawList`],
@@ -114,15 +129,20 @@
 //! blocks, participants and recovery, and [`sys`], which knows the operating system. [`observer`]
 //! lets others watch every operation.
 
+// On docs.rs each item says which feature it needs.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 // The macros' paths start with the crate's name, here too.
 extern crate self as pumasi;
 
+#[cfg(feature = "bench")]
 pub mod bench;
 pub mod containers;
 pub mod error;
 pub mod heap;
 pub mod observer;
 pub mod pool;
+#[cfg(feature = "process")]
 pub mod process;
 pub mod sync;
 pub mod sys;
@@ -133,6 +153,10 @@ pub use containers::{
 pub use error::{Error, Result};
 pub use heap::Heap;
 pub use heap::shareable::Shareable;
+#[cfg(feature = "process")]
 pub use process::init;
-pub use pumasi_derive::{Shareable, main, task};
+#[cfg(feature = "derive")]
+pub use pumasi_derive::Shareable;
+#[cfg(feature = "process")]
+pub use pumasi_derive::{main, task};
 pub use sync::{Barrier, BoundedSemaphore, Condition, Event, Lock, RLock, RwLock, Semaphore};

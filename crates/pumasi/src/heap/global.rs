@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::heap::{Heap, HeapId, Local, named};
-use crate::sys::{ForkHook, Host, Real, fork, process, spawn};
+use crate::sys::{ForkHook, Host, Real, fork, process};
 
 /// Names the heap that a child shall share.
 pub const HEAP_VARIABLE: &str = "PUMASI_HEAP";
@@ -243,17 +243,17 @@ impl Heap<Real> {
 
 /// Has the exit of this process tell its heaps that it leaves in order: what it holds then stays as
 /// it is, while a death would free it. Also after a panic, as multiprocessing does after an
-/// exception.
+/// exception. `pumasi::init` asks for it, and so does opening a heap by its name.
 ///
 /// # Errors
 /// [`Error::Os`] when the C library has no room.
-pub(crate) fn leave_at_exit() -> Result<()> {
+pub fn leave_at_exit() -> Result<()> {
     extern "C" fn leave() {
         Heap::leave_all();
     }
     static ASKED: OnceLock<()> = OnceLock::new();
     if ASKED.set(()).is_ok() {
-        spawn::at_exit(leave).map_err(Error::os("atexit"))?;
+        process::at_exit(leave).map_err(Error::os("atexit"))?;
     }
     Ok(())
 }

@@ -53,6 +53,7 @@ pub(crate) mod participant;
 pub(crate) mod ring;
 pub mod shareable;
 pub mod stats;
+#[cfg(feature = "serde")]
 pub mod travel;
 pub mod value;
 pub(crate) mod waiters;

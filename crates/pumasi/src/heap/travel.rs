@@ -1,4 +1,4 @@
-//! Shared objects as parts of values that are written down with serde.
+//! Shared objects, and this crate's errors, as parts of values that are written down with serde.
 //!
 //! A handle is written as a token (heap, offset, generation), and a token keeps nothing alive.
 //! So whoever writes values down [collects](collect) the objects among them, and keeps them until
@@ -83,5 +83,35 @@ impl<'de> Deserialize<'de> for ObjectRef<Real> {
         };
         let heap = found.map_err(D::Error::custom)?;
         ObjectRef::from_token(&heap, (offset, generation)).map_err(D::Error::custom)
+    }
+}
+
+/// As the result of a task: its message, and whether memory ran out.
+impl Serialize for Error {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let memory = match *self {
+            Error::OutOfMemory {
+                requested,
+                limit,
+                used,
+            } => Some((requested, limit, used)),
+            _ => None,
+        };
+        (memory, self.to_string()).serialize(serializer)
+    }
+}
+
+/// What a task returned: [`Error::OutOfMemory`] or [`Error::Elsewhere`].
+impl<'de> Deserialize<'de> for Error {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (memory, what) = <(Option<(u64, u64, u64)>, String)>::deserialize(deserializer)?;
+        Ok(match memory {
+            Some((requested, limit, used)) => Error::OutOfMemory {
+                requested,
+                limit,
+                used,
+            },
+            None => Error::Elsewhere { what },
+        })
     }
 }

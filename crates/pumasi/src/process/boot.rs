@@ -5,6 +5,9 @@
 //! and `init` does not return. The environment alone proves nothing, as every program that the
 //! child starts inherits it.
 
+#[cfg(feature = "bench")]
+pub(crate) mod here;
+
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::process::exit;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -303,36 +306,6 @@ impl TaskIo<'_> {
             Err(errno) => Err(Refusal::Result(errno.to_string())),
         }
     }
-}
-
-/// A call that was run in a process which had been started for something else.
-pub(crate) struct Ran {
-    /// Its result, written down.
-    pub(crate) result: Parcel,
-    /// Seconds in which the arguments were read and the result was written down.
-    pub(crate) serialising: f64,
-}
-
-/// Runs a call of `task` in this process, with its arguments as they were written down.
-pub(crate) fn run_here(
-    task: &'static Task,
-    arguments: Vec<u8>,
-) -> core::result::Result<Ran, Refusal> {
-    let mut io = TaskIo {
-        parent: None,
-        arguments: Unpacking::new(arguments),
-        result: Parcel::default(),
-        began: None,
-        ended: None,
-    };
-    let received = Instant::now();
-    (task.run)(&mut io)?;
-    let whole = received.elapsed();
-    let inside = io.began.zip(io.ended).map_or(whole, |(from, to)| to - from);
-    Ok(Ran {
-        result: io.result,
-        serialising: (whole.saturating_sub(inside)).as_secs_f64(),
-    })
 }
 
 #[cfg(test)]

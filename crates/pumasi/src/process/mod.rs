@@ -69,10 +69,10 @@ pub use status::{ExitStatus, signal_name};
 pub use task::Call;
 pub use wait::{Waitable, wait_all, wait_all_timeout, wait_any, wait_any_timeout};
 
-pub(crate) use boot::run_here;
-pub(crate) use message::Refusal;
-pub(crate) use parcel::Unpacking;
-pub(crate) use task::find as find_task;
+#[cfg(feature = "bench")]
+pub(crate) use {
+    boot::here::run_here, message::Refusal, parcel::Unpacking, task::find as find_task,
+};
 
 use crate::error::Result;
 use crate::heap::{Heap, global};

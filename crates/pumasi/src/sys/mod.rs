@@ -13,6 +13,7 @@ pub mod process;
 mod real;
 #[cfg(any(test, feature = "sim"))]
 pub mod sim;
+#[cfg(feature = "process")]
 pub(crate) mod spawn;
 
 pub use fork::ForkHook;

@@ -110,6 +110,18 @@ pub fn random_u128() -> u128 {
     u128::from_le_bytes(bytes)
 }
 
+/// Has `f` run when this process leaves in order: by returning from `main` or by `exit`, in
+/// whichever thread. An abort, a signal and `_exit` do not run it.
+pub fn at_exit(f: extern "C" fn()) -> Result<(), Errno> {
+    // SAFETY: a function of the program itself, which is never unloaded; one that is in a
+    // shared object is taken off the list by the loader when the object goes.
+    if unsafe { libc::atexit(f) } == 0 {
+        Ok(())
+    } else {
+        Err(Errno::NOMEM)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

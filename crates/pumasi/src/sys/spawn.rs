@@ -135,18 +135,6 @@ pub fn reap(pid: u32) -> rustix::io::Result<Option<Ended>> {
     Ok((reaped != 0).then_some(Ended { status, peak }))
 }
 
-/// Has `f` run when this process leaves in order: by returning from `main` or by `exit`, in
-/// whichever thread. An abort, a signal and `_exit` do not run it.
-pub fn at_exit(f: extern "C" fn()) -> rustix::io::Result<()> {
-    // SAFETY: a function of the program itself, which is never unloaded; one that is in a
-    // shared object is taken off the list by the loader when the object goes.
-    if unsafe { libc::atexit(f) } == 0 {
-        Ok(())
-    } else {
-        Err(Errno::NOMEM)
-    }
-}
-
 fn last_errno() -> Errno {
     Errno::from_io_error(&std::io::Error::last_os_error()).unwrap_or(Errno::INVAL)
 }

@@ -2,8 +2,6 @@
 
 use core::fmt;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::containers::RawDict;
 use crate::containers::typed::stored::Stored;
 use crate::containers::typed::{Dict, DictIter, DictKey, Dynamic, Element, StoredAs, of_dict};

@@ -6,8 +6,6 @@ use core::marker::PhantomData;
 use core::time::Duration;
 use std::collections::HashMap;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::locked::{self, Lockable, Locked, locked};
 use crate::containers::typed::stored::{Stored, read, read_item};

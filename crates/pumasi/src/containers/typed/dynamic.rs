@@ -86,8 +86,8 @@ pub enum Dynamic {
 /// The bytes of a value whose type only its program knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Typed {
-    id: u64,
-    bytes: Vec<u8>,
+    pub(super) id: u64,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Dynamic {
@@ -362,14 +362,6 @@ try_into! {
 }
 
 impl Typed {
-    pub(super) fn parts(&self) -> (u64, &[u8]) {
-        (self.id, &self.bytes)
-    }
-
-    pub(super) fn of_parts(id: u64, bytes: Vec<u8>) -> Typed {
-        Typed { id, bytes }
-    }
-
     /// The value, if `T` is its type.
     ///
     /// # Errors

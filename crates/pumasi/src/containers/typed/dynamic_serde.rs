@@ -79,10 +79,7 @@ impl Dynamic {
             Dynamic::Deque(deque) => pair!(OBJECT, deque),
             Dynamic::Object(object) => pair!(OBJECT, object),
             Dynamic::Opaque(_) => return Err(S::Error::custom("a Python object stays in Python")),
-            Dynamic::Typed(typed) => {
-                let (id, bytes) = typed.parts();
-                pair!(TYPED, &(id, bytes));
-            }
+            Dynamic::Typed(Typed { id, bytes }) => pair!(TYPED, &(id, bytes)),
         }
         pair.end()
     }
@@ -201,7 +198,7 @@ impl<'de> Visitor<'de> for Exactly {
             }
             TYPED => {
                 let (id, bytes) = next(&mut pair)?;
-                Dynamic::Typed(Typed::of_parts(id, bytes))
+                Dynamic::Typed(Typed { id, bytes })
             }
             other => return Err(de::Error::custom(format_args!("no sort of value: {other}"))),
         })

@@ -5,8 +5,6 @@ use core::marker::PhantomData;
 use core::ops::{Bound, RangeBounds};
 use core::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::locked::{self, Lockable, Locked, locked};
 use crate::containers::typed::stored::{Stored, read};

@@ -3,12 +3,15 @@
 mod addend;
 mod array;
 mod big_int;
+#[cfg(feature = "serde")]
+mod by_reference;
 mod counter;
 mod default_dict;
 mod deque;
 mod dict;
 mod dict_watch;
 mod dynamic;
+#[cfg(feature = "serde")]
 mod dynamic_serde;
 mod element;
 mod fresh;
@@ -43,8 +46,8 @@ pub use set::Set;
 pub use value::Value;
 pub use vector::Vector;
 
-/// What every container handle has: it is cloned, compared and sent to other processes by
-/// reference.
+/// What every container handle has: it is cloned, compared and nested by reference. (How it is
+/// sent to other processes is in `by_reference`.)
 macro_rules! handle {
     ($name:ident<$($p:ident),+>, $raw:ident) => {
         impl<$($p),+> $name<$($p),+> {
@@ -78,21 +81,6 @@ macro_rules! handle {
         impl<$($p),+> fmt::Debug for $name<$($p),+> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.raw.object().fmt(f)
-            }
-        }
-
-        /// By reference, on the way to another process; elsewhere it is refused.
-        impl<$($p),+> Serialize for $name<$($p),+> {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                self.raw.object().serialize(serializer)
-            }
-        }
-
-        impl<'de, $($p),+> Deserialize<'de> for $name<$($p),+> {
-            fn deserialize<De: Deserializer<'de>>(from: De) -> Result<Self, De::Error> {
-                let object = ObjectRef::deserialize(from)?;
-                let raw = $raw::from_object(object).map_err(serde::de::Error::custom)?;
-                Ok(raw.into())
             }
         }
 
@@ -179,19 +167,6 @@ macro_rules! of_dict {
         impl $(<$($p),+>)? fmt::Debug for $name $(<$($p),+>)? {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.dict.fmt(f)
-            }
-        }
-
-        /// By reference, on the way to another process; elsewhere it is refused.
-        impl $(<$($p),+>)? Serialize for $name $(<$($p),+>)? {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                self.dict.serialize(serializer)
-            }
-        }
-
-        impl<'de, $($($p),+)?> Deserialize<'de> for $name $(<$($p),+>)? {
-            fn deserialize<De: Deserializer<'de>>(from: De) -> Result<Self, De::Error> {
-                Dict::deserialize(from).map(Self::from)
             }
         }
 

@@ -3,8 +3,6 @@
 use core::fmt;
 use core::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::containers::RawDict;
 use crate::containers::typed::stored::Stored;
 use crate::containers::typed::{Addend, Dict, DictIter, Dynamic, Element, StoredAs, of_dict};

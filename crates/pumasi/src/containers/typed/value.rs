@@ -9,8 +9,6 @@ use core::marker::PhantomData;
 use core::mem::size_of;
 use core::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::containers::RawBuffer;
 use crate::containers::typed::locked::{self, Lockable, Locked, locked};
 use crate::containers::typed::plain::{self, Arithmetic};
@@ -342,20 +340,6 @@ impl<T, H: Host> Eq for Value<T, H> {}
 impl<T, H: Host> fmt::Debug for Value<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Value@{:#x}", self.buffer.object().offset())
-    }
-}
-
-/// By reference, on the way to another process; elsewhere it is refused.
-impl<T> Serialize for Value<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.buffer.object(), self.lock.object()).serialize(serializer)
-    }
-}
-
-impl<'de, T: Shareable> Deserialize<'de> for Value<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let (buffer, lock) = <(ObjectRef, ObjectRef)>::deserialize(deserializer)?;
-        Value::from_objects(buffer, lock).map_err(serde::de::Error::custom)
     }
 }
 

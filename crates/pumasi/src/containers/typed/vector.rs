@@ -7,8 +7,6 @@ use core::mem::size_of;
 use core::ops::{Bound, RangeBounds};
 use core::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::locked::{self, Lockable, Locked, locked};
 use crate::containers::typed::plain::{self, Arithmetic, in_one_piece};
@@ -506,21 +504,6 @@ impl<T> Eq for Vector<T> {}
 impl<T> fmt::Debug for Vector<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.raw.object().fmt(f)
-    }
-}
-
-/// By reference, on the way to another process; elsewhere it is refused.
-impl<T> Serialize for Vector<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.raw.object().serialize(serializer)
-    }
-}
-
-impl<'de, T: Shareable> Deserialize<'de> for Vector<T> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let object = ObjectRef::deserialize(from)?;
-        let raw = RawVector::from_object(object).map_err(serde::de::Error::custom)?;
-        Vector::from_raw(raw).map_err(serde::de::Error::custom)
     }
 }
 

@@ -8,6 +8,8 @@
 //! program does not hide it from the next.
 
 mod barrier;
+#[cfg(feature = "serde")]
+mod by_reference;
 mod condition;
 mod event;
 mod lock;
@@ -207,7 +209,8 @@ pub(crate) fn surely<G: Guard>(taken: Option<G>) -> Result<G, LockError<G>> {
     taken.ok_or(LockError::Failed(Error::WouldBlock))
 }
 
-/// What every handle has: it is cloned, compared and sent to other processes by reference.
+/// What every handle has: its untyped face, and a comparison. (How it is sent to other processes
+/// is in `by_reference`.)
 macro_rules! handle {
     ($name:ident, $raw:ident) => {
         impl $name {
@@ -235,21 +238,6 @@ macro_rules! handle {
         impl core::fmt::Debug for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 self.raw.object().fmt(f)
-            }
-        }
-
-        /// By reference, on the way to another process; elsewhere it is refused.
-        impl serde::Serialize for $name {
-            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                self.raw.object().serialize(serializer)
-            }
-        }
-
-        impl<'de> serde::Deserialize<'de> for $name {
-            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let object = crate::heap::object::ObjectRef::deserialize(deserializer)?;
-                let raw = $raw::from_object(object).map_err(serde::de::Error::custom)?;
-                Ok($name { raw })
             }
         }
     };

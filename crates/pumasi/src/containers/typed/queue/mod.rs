@@ -7,15 +7,12 @@ use core::fmt;
 use core::marker::PhantomData;
 use core::time::Duration;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use crate::containers::typed::element::mismatch;
 use crate::containers::typed::stored::{Stored, read, read_item};
 use crate::containers::typed::{Dynamic, Element, ListIter, StoredAs, handle};
 use crate::containers::{Order, RawQueue};
 use crate::error::{Error, Result};
 use crate::heap::Heap;
-use crate::heap::object::ObjectRef;
 use crate::heap::value::{Fetch, Prepared};
 use crate::sync::Death;
 
