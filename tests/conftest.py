@@ -1,5 +1,6 @@
 """What every test gets: a start method to be crossed with, and a look at what it left behind."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -20,6 +21,13 @@ def pytest_sessionstart() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     # Before the first count, so that no test is blamed for what lasts.
     helpers.start_what_lasts()
+
+
+def pytest_collection_finish() -> None:
+    # What lasts as long as the tests (modules, pytest itself, the tests) is by far the most that
+    # each of the two collections around every test would look at, and no garbage is among it.
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=helpers.METHODS)
