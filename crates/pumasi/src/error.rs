@@ -319,11 +319,13 @@ impl Error {
     }
 
     /// Whether the memory limit was the reason.
+    #[must_use]
     pub fn is_out_of_memory(&self) -> bool {
         matches!(self, Error::OutOfMemory { .. })
     }
 
     /// Whether the object or its heap no longer exists.
+    #[must_use]
     pub fn is_gone(&self) -> bool {
         matches!(self, Error::StaleReference { .. } | Error::HeapGone { .. })
     }

@@ -131,6 +131,8 @@
 
 // On docs.rs each item says which feature it needs.
 #![cfg_attr(docsrs, feature(doc_cfg))]
+// Whoever has one of ours in a type of their own can derive Debug for it.
+#![warn(missing_debug_implementations)]
 
 // The macros' paths start with the crate's name, here too.
 extern crate self as pumasi;

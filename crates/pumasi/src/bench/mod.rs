@@ -161,6 +161,15 @@ pub struct Bench<T, R> {
     options: Options,
 }
 
+impl<T, R> std::fmt::Debug for Bench<T, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Bench")
+            .field("name", &self.name)
+            .field("inputs", &self.work.inputs.len())
+            .finish_non_exhaustive()
+    }
+}
+
 impl<T, R> Bench<T, R>
 where
     T: Clone + Send + Sync + 'static,

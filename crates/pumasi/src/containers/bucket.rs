@@ -21,6 +21,15 @@ pub struct Found<H: Host = Real> {
     pub original: Fetch<H>,
 }
 
+impl<H: Host> core::fmt::Debug for Found<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Found")
+            .field("form", &self.form)
+            .field("cell", &self.cell)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<H: Host> RawDict<H> {
     /// The keys whose bytes begin with `bucket`, which were stored as
     /// [`Key::in_bucket`](crate::containers::Key::in_bucket) of so many bytes.

@@ -25,6 +25,12 @@ pub struct RawBuffer<H: Host = Real> {
     len: u64,
 }
 
+impl<H: Host> core::fmt::Debug for RawBuffer<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.object.fmt(f)
+    }
+}
+
 impl<H: Host> Clone for RawBuffer<H> {
     fn clone(&self) -> Self {
         RawBuffer {

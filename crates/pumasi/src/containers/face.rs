@@ -1,8 +1,14 @@
-//! What every untyped container has: its handle, and the way in.
+//! What every untyped container has: its handle, by which it is printed, and the way in.
 
 /// `object`, `heap` and `enter` of a container that has its handle in a field `object`.
 macro_rules! face {
     ($raw:ident) => {
+        impl<H: $crate::sys::Host> core::fmt::Debug for $raw<H> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                self.object.fmt(f)
+            }
+        }
+
         impl<H: $crate::sys::Host> $raw<H> {
             /// The handle.
             #[inline(always)]

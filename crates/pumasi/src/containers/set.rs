@@ -28,6 +28,12 @@ pub struct RawSet<H: Host = Real> {
     pub(super) table: RawDict<H>,
 }
 
+impl<H: Host> core::fmt::Debug for RawSet<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.object().fmt(f)
+    }
+}
+
 impl<H: Host> Clone for RawSet<H> {
     fn clone(&self) -> Self {
         RawSet {

@@ -74,6 +74,14 @@ pub struct Fetch<H: Host = Real> {
     pub(super) rest: Option<Rest<H>>,
 }
 
+impl<H: Host> core::fmt::Debug for Fetch<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Fetch")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What owns something else.
 pub(super) struct Rest<H: Host> {
     pub(super) pinned: Option<Pinned<H>>,

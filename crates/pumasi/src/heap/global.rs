@@ -29,6 +29,7 @@ static MAKING: Mutex<()> = Mutex::new(());
 
 /// 80 % of the smaller of the machine's memory and the control group's limit, or what
 /// `PUMASI_HEAP_LIMIT` says; in bytes.
+#[must_use]
 pub fn default_limit() -> u64 {
     std::env::var(LIMIT_VARIABLE)
         .ok()
@@ -37,6 +38,7 @@ pub fn default_limit() -> u64 {
 }
 
 /// Reads `"512M"`, `"2G"`, `"1000000"`.
+#[must_use]
 pub fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
     let text = text.strip_suffix(['B', 'b']).unwrap_or(text);
@@ -135,6 +137,7 @@ impl Heap<Real> {
     /// What another process of this user needs to open this heap, while this process lives:
     /// `pid:descriptor:identity`; of a named heap `pid:descriptor:identity:name`, which leads to
     /// it for as long as any process has it open.
+    #[must_use]
     pub fn ticket(&self) -> String {
         let (pid, fd) = (std::process::id(), self.host().raw_fd());
         match self.name() {
@@ -144,6 +147,7 @@ impl Heap<Real> {
     }
 
     /// Whether a ticket is that of a named heap.
+    #[must_use]
     pub fn is_named_ticket(ticket: &str) -> bool {
         ticket.split(':').count() == 4
     }

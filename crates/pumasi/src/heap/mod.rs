@@ -340,17 +340,20 @@ impl<H: Host> Heap<H> {
     }
 
     /// The identity of the heap.
+    #[must_use]
     pub fn id(&self) -> HeapId {
         self.0.id
     }
 
     /// The host below.
     #[inline(always)]
+    #[must_use]
     pub fn host(&self) -> &H {
         &self.0.host
     }
 
     /// Most bytes of memory the heap may take.
+    #[must_use]
     pub fn limit(&self) -> u64 {
         self.host().load64(SB_LIMIT, Ordering::Relaxed)
     }
@@ -361,17 +364,20 @@ impl<H: Host> Heap<H> {
     }
 
     /// Bytes of memory the heap has taken from the system, in use or kept for reuse.
+    #[must_use]
     pub fn used(&self) -> u64 {
         self.host().load64(SB_COMMITTED, Ordering::Relaxed)
     }
 
     /// Bytes that are taken from the system at a time.
+    #[must_use]
     pub fn chunk_size(&self) -> u64 {
         self.0.chunk_size
     }
 
     /// Whether two handles lead to the same heap.
     #[inline(always)]
+    #[must_use]
     pub fn same(&self, other: &Heap<H>) -> bool {
         Arc::ptr_eq(&self.0, &other.0) || self.0.id == other.0.id
     }

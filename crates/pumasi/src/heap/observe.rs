@@ -86,6 +86,14 @@ pub struct Access<'a, H: Host = Real> {
     told: Told,
 }
 
+impl<H: Host> core::fmt::Debug for Access<'_, H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Access")
+            .field("object", &self.object)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<H: Host> Access<'_, H> {
     /// While whatever guards the object is held; `contended`: it had to be waited for.
     #[inline(always)]

@@ -124,7 +124,7 @@ const fn assert_laid_out<T: Shareable>() {
 }
 
 /// Builds a [`Shareable::TYPE_ID`]: the name and size of a type, then each of its parts.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 #[must_use]
 pub struct TypeHash(u64);
 

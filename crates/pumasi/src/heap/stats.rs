@@ -89,6 +89,7 @@ pub struct ObjectSize {
 
 impl Stats {
     /// The part of the memory taken from the system that no block uses: 0 to 1.
+    #[must_use]
     pub fn fragmentation(&self) -> f64 {
         if self.used == 0 {
             return 0.0;
@@ -184,6 +185,7 @@ impl<H: Host> Heap<H> {
     /// # drop(list);
     /// # Ok::<(), pumasi::Error>(())
     /// ```
+    #[must_use]
     pub fn stats(&self) -> Stats {
         let mut stats = Stats {
             limit: self.limit(),

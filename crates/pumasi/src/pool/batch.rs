@@ -57,6 +57,15 @@ pub struct RawBatch<H: Host = Real> {
     capacity: u64,
 }
 
+impl<H: Host> core::fmt::Debug for RawBatch<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("RawBatch")
+            .field("cells", &self.cells)
+            .field("capacity", &self.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<H: Host> Clone for RawBatch<H> {
     fn clone(&self) -> Self {
         RawBatch {

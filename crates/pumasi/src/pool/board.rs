@@ -79,6 +79,15 @@ pub struct RawBoard<H: Host = Real> {
     rows: u64,
 }
 
+impl<H: Host> core::fmt::Debug for RawBoard<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("RawBoard")
+            .field("queue", &self.queue)
+            .field("rows", &self.rows)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<H: Host> Clone for RawBoard<H> {
     fn clone(&self) -> Self {
         RawBoard {
@@ -294,6 +303,16 @@ pub struct RawWorker<H: Host = Real> {
     searched: Option<u32>,
     /// Since when it works, or is idle.
     since: u64,
+}
+
+impl<H: Host> core::fmt::Debug for RawWorker<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("RawWorker")
+            .field("id", &self.id)
+            .field("board", &self.board)
+            .field("batch", &self.batch)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<H: Host> RawWorker<H> {

@@ -259,6 +259,7 @@ fn report_panic(channel: &OwnedFd) {
 }
 
 /// What a registered task is run with: where its arguments are and where its result goes.
+#[derive(Debug)]
 pub struct TaskIo<'a> {
     /// The channel and the mailbox, where this call is what the process was started for.
     parent: Option<(BorrowedFd<'a>, Mailbox)>,

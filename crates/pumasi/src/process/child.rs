@@ -46,16 +46,19 @@ impl<R> Child<R> {
     }
 
     /// The process's id.
+    #[must_use]
     pub fn pid(&self) -> u32 {
         self.running.who.pid
     }
 
     /// The process's name.
+    #[must_use]
     pub fn name(&self) -> &str {
         &self.running.who.name
     }
 
     /// The path of the function that it was started with.
+    #[must_use]
     pub fn task_name(&self) -> &'static str {
         self.running.task
     }
@@ -92,6 +95,7 @@ impl<R> Child<R> {
 
     /// A descriptor that becomes readable when the process ends, for a `poll` of one's own;
     /// `None` where the system gives none (a sandbox may deny pidfds).
+    #[must_use]
     pub fn sentinel(&self) -> Option<BorrowedFd<'_>> {
         self.running.sentinel()
     }
@@ -159,6 +163,7 @@ impl<R> fmt::Debug for Child<R> {
 
 /// A child without the type of its result.
 #[doc(hidden)]
+#[derive(Debug)]
 pub struct Running {
     who: Who,
     task: &'static str,

@@ -109,6 +109,7 @@ pub enum JoinError {
 
 impl JoinError {
     /// The process that the error is about, unless waiting itself failed.
+    #[must_use]
     pub fn who(&self) -> Option<&Who> {
         match self {
             JoinError::Panicked { who, .. }
@@ -125,6 +126,7 @@ impl JoinError {
     }
 
     /// The signal that ended the process.
+    #[must_use]
     pub fn signal(&self) -> Option<i32> {
         match self {
             JoinError::Killed { status, .. } => status.signal(),
@@ -133,6 +135,7 @@ impl JoinError {
     }
 
     /// The code that the process left with before its task had returned.
+    #[must_use]
     pub fn code(&self) -> Option<i32> {
         match self {
             JoinError::Exited { status, .. } | JoinError::NotStarted { status, .. } => {
@@ -143,6 +146,7 @@ impl JoinError {
     }
 
     /// What the panic said, if that is how the task ended.
+    #[must_use]
     pub fn panic_message(&self) -> Option<&str> {
         match self {
             JoinError::Panicked { message, .. } => Some(message),

@@ -18,6 +18,7 @@ use crate::process::parcel::Parcel;
 const INLINE: usize = 16 << 10;
 
 /// The list of one child.
+#[derive(Debug)]
 pub(crate) struct Mailbox(
     RawList,
     /// What arguments name in other heaps, which no edge can lead to: the parent keeps it until the

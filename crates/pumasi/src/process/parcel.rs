@@ -11,7 +11,7 @@ use crate::heap::object::ObjectRef;
 use crate::heap::travel;
 
 /// Values written down, one after another.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Parcel {
     pub(crate) bytes: Vec<u8>,
     /// The shared objects that are named among the values.
@@ -30,6 +30,7 @@ impl Parcel {
 }
 
 /// Reads values back in the order in which they were put.
+#[derive(Debug)]
 pub(crate) struct Unpacking {
     bytes: Vec<u8>,
     read: usize,

@@ -22,11 +22,13 @@ pub enum ExitStatus {
 
 impl ExitStatus {
     /// Whether it ended in order with code 0.
+    #[must_use]
     pub fn success(self) -> bool {
         self == ExitStatus::Code(0)
     }
 
     /// The exit code, unless a signal ended it.
+    #[must_use]
     pub fn code(self) -> Option<i32> {
         match self {
             ExitStatus::Code(code) => Some(code),
@@ -35,6 +37,7 @@ impl ExitStatus {
     }
 
     /// The number of the signal that ended it.
+    #[must_use]
     pub fn signal(self) -> Option<i32> {
         match self {
             ExitStatus::Signal { number, .. } => Some(number),
@@ -79,6 +82,7 @@ impl fmt::Display for ExitStatus {
 }
 
 /// The name of a signal, `SIGKILL` for 9; realtime signals have none.
+#[must_use]
 pub fn signal_name(number: i32) -> Option<&'static str> {
     Some(match number {
         libc::SIGHUP => "SIGHUP",

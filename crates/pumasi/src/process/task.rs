@@ -22,6 +22,7 @@ pub struct Place {
 }
 
 /// A function that a process can be started with.
+#[derive(Debug)]
 pub struct Task {
     /// The path of the function: crate, modules and name.
     pub name: &'static str,
@@ -41,11 +42,13 @@ impl Task {
 }
 
 /// A task in the program's list.
+#[derive(Debug)]
 pub struct Registered(pub &'static Task);
 
 inventory::collect!(Registered);
 
 /// A test that children of a test binary are started through.
+#[derive(Debug)]
 pub struct TestEntry(pub &'static str);
 
 inventory::collect!(TestEntry);
@@ -77,6 +80,14 @@ pub struct Call<R> {
     result: PhantomData<fn() -> R>,
 }
 
+impl<R> std::fmt::Debug for Call<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Call")
+            .field("task", &self.task.name)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<R> Call<R> {
     /// Has the arguments written down; if they cannot be, spawning says so.
     pub fn new(
@@ -98,6 +109,7 @@ impl<R> Call<R> {
     }
 
     /// The path of the function that will be called.
+    #[must_use]
     pub fn task_name(&self) -> &'static str {
         self.task.name
     }

@@ -26,6 +26,12 @@ pub struct RawRLock<H: Host = Real> {
 
 macro_rules! face {
     ($name:ident, $kind:expr) => {
+        impl<H: Host> core::fmt::Debug for $name<H> {
+            fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+                self.object.fmt(f)
+            }
+        }
+
         impl<H: Host> Clone for $name<H> {
             fn clone(&self) -> Self {
                 $name {
@@ -392,6 +398,15 @@ pub struct Hold<'a, H: Host = Real> {
     at: u64,
     ours: bool,
     contended: bool,
+}
+
+impl<H: Host> core::fmt::Debug for Hold<'_, H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Hold")
+            .field("ours", &self.ours)
+            .field("contended", &self.contended)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<H: Host> Hold<'_, H> {

@@ -35,6 +35,12 @@ pub struct SpinLock<T> {
 // SAFETY: the value is reached only through `with`, by one thread at a time.
 unsafe impl<T: Send> Sync for SpinLock<T> {}
 
+impl<T> core::fmt::Debug for SpinLock<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("SpinLock").finish_non_exhaustive()
+    }
+}
+
 impl<T: Default> Default for SpinLock<T> {
     fn default() -> Self {
         SpinLock::new(T::default())

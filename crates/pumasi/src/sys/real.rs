@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::sys::{Bell, Host, Identity, Mem, bell, fork, process};
 
 /// A mapping of a memfd, and the system calls on it.
+#[derive(Debug)]
 pub struct Real {
     mem: Mem,
     fd: OwnedFd,

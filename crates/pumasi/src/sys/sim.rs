@@ -55,6 +55,14 @@ pub struct Sim {
     interruption: Mutex<Option<Interruption>>,
 }
 
+impl core::fmt::Debug for Sim {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Sim")
+            .field("pid", &self.pid)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What others do in the middle of a process's operation.
 type Interruption = Box<dyn FnOnce() + Send>;
 

@@ -31,6 +31,15 @@ pub struct Taken<'a, H: Host = Real> {
     lease: (&'static Local, u64),
 }
 
+impl<H: Host> core::fmt::Debug for Taken<'_, H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Taken")
+            .field("queue", &self.queue)
+            .field("cell", &self.cell)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<H: Host> Drop for Taken<'_, H> {
     #[inline(always)]
     fn drop(&mut self) {

@@ -138,11 +138,13 @@ impl<T: Shareable, H: Host> Array<T, H> {
 
     /// How many values there are.
     #[inline]
+    #[must_use]
     pub fn len(&self) -> usize {
         self.buffer.len() / Self::SIZE
     }
 
     /// Whether there is none.
+    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

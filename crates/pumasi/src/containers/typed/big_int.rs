@@ -22,11 +22,13 @@ impl BigInt {
     }
 
     /// Two's complement, least significant byte first.
+    #[must_use]
     pub fn to_le_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// Whether it is below zero.
+    #[must_use]
     pub fn is_negative(&self) -> bool {
         self.0.last().is_some_and(|last| last & 0x80 != 0)
     }

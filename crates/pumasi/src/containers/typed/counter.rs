@@ -37,6 +37,7 @@ pub struct Counter<K = Dynamic> {
 
 impl<K> Counter<K> {
     /// The dictionary that it is, for everything else: waiting for a count, having it to oneself.
+    #[must_use]
     pub fn as_dict(&self) -> &Dict<K, i64> {
         &self.dict
     }

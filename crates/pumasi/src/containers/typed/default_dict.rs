@@ -47,6 +47,7 @@ pub struct DefaultDict<K = Dynamic, V = Dynamic> {
 impl<K, V> DefaultDict<K, V> {
     /// The dictionary that it is, for everything else: waiting for a value, having it to oneself.
     /// A missing key is missing there.
+    #[must_use]
     pub fn as_dict(&self) -> &Dict<K, V> {
         &self.dict
     }

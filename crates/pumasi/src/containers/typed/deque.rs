@@ -105,6 +105,7 @@ impl<T: Element> Deque<T> {
 
     /// The same deque, read as one of other elements. An element that is none is an error when it
     /// is read.
+    #[must_use]
     pub fn cast<U: Element>(self) -> Deque<U> {
         Deque::from(self.raw)
     }
@@ -116,6 +117,7 @@ impl<T: Element> Deque<T> {
     // ---- reading ---------------------------------------------------------------------------
 
     /// How many elements there may be; `None` for any number.
+    #[must_use]
     pub fn bound(&self) -> Option<usize> {
         self.raw.bound()
     }

@@ -78,6 +78,7 @@ lockable!(Dict<K, V>);
 impl<K: Element, V: Element> Dict<K, V> {
     /// The same dictionary, read as one of other types. A key or value that is none of them is
     /// an error when it is read.
+    #[must_use]
     pub fn cast<L: Element, W: Element>(self) -> Dict<L, W> {
         Dict::from(self.raw)
     }

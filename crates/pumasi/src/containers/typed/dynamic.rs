@@ -92,6 +92,7 @@ pub struct Typed {
 
 impl Dynamic {
     /// The text, if it is one.
+    #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
             Dynamic::Str(text) => Some(text),
@@ -100,6 +101,7 @@ impl Dynamic {
     }
 
     /// The integer, if it is one of 64 bits.
+    #[must_use]
     pub fn as_int(&self) -> Option<i64> {
         match self {
             Dynamic::Int(i) => Some(*i),
@@ -108,6 +110,7 @@ impl Dynamic {
     }
 
     /// The number as a float, if it is a float or an integer of 64 bits.
+    #[must_use]
     pub fn as_float(&self) -> Option<f64> {
         match self {
             Dynamic::Float(float) => Some(*float),
@@ -118,6 +121,7 @@ impl Dynamic {
     }
 
     /// The truth value, if it is one.
+    #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         match self {
             Dynamic::Bool(b) => Some(*b),
@@ -126,6 +130,7 @@ impl Dynamic {
     }
 
     /// Whether it is Python's `None`.
+    #[must_use]
     pub fn is_none(&self) -> bool {
         matches!(self, Dynamic::None)
     }

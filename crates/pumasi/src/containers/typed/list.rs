@@ -106,6 +106,7 @@ impl<T: Element> List<T> {
 
     /// The same list, read as one of other elements. An element that is none is an error when it
     /// is read.
+    #[must_use]
     pub fn cast<U: Element>(self) -> List<U> {
         List::from(self.raw)
     }

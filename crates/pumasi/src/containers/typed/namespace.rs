@@ -61,6 +61,7 @@ impl Namespace {
     }
 
     /// The dictionary that it is, for everything else: having it to oneself.
+    #[must_use]
     pub fn as_dict(&self) -> &Dict<String, Dynamic> {
         &self.dict
     }

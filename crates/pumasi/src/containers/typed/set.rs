@@ -51,6 +51,7 @@ lockable!(Set<K>);
 impl<K: Element> Set<K> {
     /// The same set, read as one of another type. An element that is none of it is an error when
     /// it is read.
+    #[must_use]
     pub fn cast<L: Element>(self) -> Set<L> {
         Set::from(self.raw)
     }

@@ -93,6 +93,7 @@ impl<H: Host> RawVector<H> {
     }
 
     /// What [`RawVector::tag`] says of one that holds values of `T`.
+    #[must_use]
     pub fn tag_of<T: Shareable>() -> u32 {
         plain::tag::<T>()
     }
@@ -478,6 +479,7 @@ fn word<T: Shareable>(element: &T) -> u64 {
 
 impl<T> Vector<T> {
     /// The untyped face, for what this one leaves out.
+    #[must_use]
     pub fn raw(&self) -> &RawVector {
         &self.raw
     }

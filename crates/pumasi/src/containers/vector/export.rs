@@ -22,6 +22,15 @@ pub struct Export<H: Host = Real> {
     len: u64,
 }
 
+impl<H: Host> core::fmt::Debug for Export<H> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Export")
+            .field("vector", &self.vector)
+            .field("len", &self.len)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<H: Host> Export<H> {
     /// The vector.
     pub fn vector(&self) -> &RawVector<H> {

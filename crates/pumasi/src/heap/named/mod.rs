@@ -321,6 +321,7 @@ impl Heap<Real> {
     // ---- leaving ---------------------------------------------------------------------------
 
     /// The heap's name; `None` when it has none.
+    #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.named.get().map(|named| named.name.as_str())
     }
@@ -436,6 +437,7 @@ impl<H: Host> Heap<H> {
     }
 
     /// Who has the heap open and has not left it.
+    #[must_use]
     pub fn attendants(&self) -> Vec<u32> {
         let mut pids: Vec<u32> = (1..MAX_PARTICIPANTS)
             .filter_map(|slot| self.attendant(slot))

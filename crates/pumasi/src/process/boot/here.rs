@@ -8,6 +8,7 @@ use crate::process::parcel::{Parcel, Unpacking};
 use crate::process::task::Task;
 
 /// A call that was run in a process which had been started for something else.
+#[derive(Debug)]
 pub(crate) struct Ran {
     /// Its result, written down.
     pub(crate) result: Parcel,

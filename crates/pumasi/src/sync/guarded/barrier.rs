@@ -53,11 +53,13 @@ pub struct Passed {
 
 impl Passed {
     /// How many had come before: a different number for each of those who pass together.
+    #[must_use]
     pub fn index(self) -> u32 {
         self.index
     }
 
     /// Whether this one came last, for what is to be done once.
+    #[must_use]
     pub fn is_last(self) -> bool {
         self.last
     }
@@ -140,6 +142,7 @@ impl Barrier {
     }
 
     /// How many must come.
+    #[must_use]
     pub fn parties(&self) -> u32 {
         self.raw.parties()
     }
@@ -153,6 +156,7 @@ impl Barrier {
     }
 
     /// Whether it is broken. Never waits.
+    #[must_use]
     pub fn is_broken(&self) -> bool {
         self.raw.is_broken()
     }

@@ -53,6 +53,7 @@ impl Event {
     }
 
     /// Whether the flag is up. Never waits.
+    #[must_use]
     pub fn is_set(&self) -> bool {
         self.raw.is_set()
     }

@@ -77,6 +77,7 @@ impl RwLock {
     }
 
     /// Whether anybody writes now. Never waits.
+    #[must_use]
     pub fn is_written(&self) -> bool {
         self.raw.is_written()
     }
