@@ -9,6 +9,10 @@ python=$(default_python)
 make_environment .venv "$python" ci/requirements-dev.txt
 
 if [[ ${1:-} != tools ]]; then
+    # Two steps of ci/test.sh may come here at the same time.
+    mkdir -p target
+    exec {lock}>target/.venv.lock
+    flock "$lock"
     stamp=.venv/.built
     # An interrupted build leaves no stamp; a vanished or unloadable module is built again.
     if sources_newer_than "$stamp" || ! .venv/bin/python -c 'import pumasi._core' 2>/dev/null; then
