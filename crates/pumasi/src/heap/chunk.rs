@@ -37,8 +37,12 @@ thread_local! {
     static BEYOND: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Keep at most this many free chunks for reuse, 64 MiB of the usual ones; fresh pages are dear.
+/// Keep this many free chunks for reuse in a heap of any limit, 64 MiB of the usual ones; fresh
+/// pages are dear.
 const KEEP_IDLE: u64 = 1024;
+
+/// Where the limit allows it keep a 32nd of it, but no more than this, 256 MiB of the usual ones.
+const KEEP_IDLE_AT_MOST: u64 = 4096;
 
 /// Give at least so many chunks back to the system at a time.
 const GIVE_BACK: u64 = 64;
@@ -530,7 +534,9 @@ impl<H: Host> Heap<H> {
 
     /// Whether more lies idle than is kept for reuse.
     pub(super) fn is_idle_beyond(&self) -> bool {
-        self.host().load64(SB_IDLE, Ordering::Relaxed) > KEEP_IDLE * self.0.chunk_size
+        let share = self.limit() / 32 / self.0.chunk_size;
+        let kept = share.clamp(KEEP_IDLE, KEEP_IDLE_AT_MOST) * self.0.chunk_size;
+        self.host().load64(SB_IDLE, Ordering::Relaxed) > kept
     }
 
     /// Gives a few of the chunks that lie idle back to the system, as long as there are more than

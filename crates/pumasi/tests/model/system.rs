@@ -16,7 +16,7 @@ const CHUNK: usize = 4096;
 const KEPT: u64 = 1024 * CHUNK as u64;
 
 fn large_heap() -> Heap<Sim> {
-    Heap::format(Sim::new(12 << 20), CHUNK as u64, u64::MAX, 1, 0).unwrap()
+    Heap::format(Sim::new(12 << 20), CHUNK as u64, 12 << 20, 1, 0).unwrap()
 }
 
 /// A value in a run of `n` chunks, not put anywhere: dropped, it is free.
@@ -68,6 +68,31 @@ fn values_that_pass_through_take_nothing_from_the_system() {
 
     heap.collect().unwrap();
     assert_eq!((heap.used(), heap.stats().idle), (0, 0));
+    sound(&heap);
+}
+
+/// A heap with a high limit keeps four times as much, and no longer when the limit is lowered.
+#[test]
+#[cfg_attr(miri, ignore = "takes Miri more than ten minutes")]
+fn a_high_limit_lets_more_lie_idle() {
+    let heap = Heap::format(Sim::new(28 << 20), CHUNK as u64, u64::MAX, 1, 0).unwrap();
+    let pass = || drop((0..200).map(|_| run(&heap, 17)).collect::<Vec<_>>());
+    (0..12).for_each(|_| pass());
+    let asked = heap.host().asked_for_memory();
+    (0..5).for_each(|_| pass());
+    assert_eq!(heap.host().asked_for_memory(), asked);
+    let idle = heap.stats().idle;
+    assert!(idle > 3 * KEPT && idle <= 4 * KEPT, "{idle} bytes lie idle");
+
+    // As many again, of which what is too much goes back.
+    drop((0..300).map(|_| run(&heap, 17)).collect::<Vec<_>>());
+    assert!(heap.stats().idle <= 4 * KEPT);
+
+    heap.set_limit(24 << 20);
+    // Whoever frees gives back at least what it frees, as long as there is more than is kept.
+    (0..60).for_each(|_| drop((0..20).map(|_| run(&heap, 17)).collect::<Vec<_>>()));
+    let idle = heap.stats().idle;
+    assert!(idle <= KEPT, "{idle} bytes lie idle");
     sound(&heap);
 }
 
