@@ -23,9 +23,13 @@ def pytest_sessionstart() -> None:
     helpers.start_what_lasts()
 
 
-def pytest_collection_finish() -> None:
-    # What lasts as long as the tests (modules, pytest itself, the tests) is by far the most that
-    # each of the two collections around every test would look at, and no garbage is among it.
+@pytest.fixture(scope="module", autouse=True)
+def what_lasts_is_no_garbage() -> None:
+    """Leave what is alive between two files out of the collections around every test.
+
+    Modules, the tests and what pytest knows of those which have run would be by far the most that
+    these look at, and what lasts until the next file is no garbage of any test.
+    """
     gc.collect()
     gc.freeze()
 
