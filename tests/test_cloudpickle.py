@@ -98,6 +98,96 @@ def test_the_main_module_of_a_notebook(method):
     assert (ended.stdout, ended.stderr) == ("[3]\n6\n", "")
 
 
+STARTED = """
+import sys
+if sys.argv[2] == "without":
+    sys.modules["cloudpickle"] = None
+from collections import namedtuple
+from functools import partial
+import pumasi as mp
+by = 3
+class Item:
+    class Part:
+        pass
+    def __init__(self, value):
+        self.value, self.part = value, Item.Part()
+class Refused(Exception):
+    pass
+Pair = namedtuple("Pair", "a b")
+def begin(lock, value):
+    global by, calls
+    with lock:
+        by = value
+    calls = 0
+def count(_, __=None):
+    global calls
+    calls += 1
+    return calls
+def scaled(item):
+    return by * item.value
+def made(value):
+    return Item(value), Pair(value, scaled)
+def made_here(value):
+    class Item:
+        pass
+    return Item()
+def refuse(item):
+    raise Refused(item.value)
+def end():
+    return Pair(by, calls)
+ctx = mp.get_context(sys.argv[1])
+def judge(pool):
+    [(item, pair)] = pool.map(made, [2])
+    print(type(item) is Item, type(item.part) is Item.Part, type(pair) is Pair, pair.b is scaled)
+    print(list(pool.map(scaled, [item])), list(pool.map(count, range(3))))
+    print(list(pool.map(partial(count, 1), range(2))))
+    for wrong in refuse, made_here:
+        try:
+            list(pool.map(wrong, [item]))
+        except Exception as error:
+            print(type(error).__name__, type(error) is Refused)
+def started(start, **options):
+    return start(1, initializer=begin, initargs=(ctx.Lock(), 5), **options)
+try:
+    with started(ctx.Pool, worker_exit=end) as pool:
+        judge(pool)
+        pool.close()
+        pool.join()
+        print(pool.get_exit_results() == [Pair(5, 5)])
+    with started(mp.ProcessPoolExecutor, mp_context=ctx) as executor:
+        judge(executor)
+except Exception as error:
+    print(type(error).__name__, error)
+"""
+
+JUDGED = """True True True True
+[10] [1, 2, 3]
+[4, 5]
+Refused True
+"""
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_the_initializer_and_the_results_of_a_notebook(method):
+    ended = subprocess.run(
+        [sys.executable, "-c", STARTED, method, "with"], capture_output=True, text=True, timeout=100
+    )
+    refused = ("MaybeEncodingError False\n", "AttributeError False\n")
+    expected = f"{JUDGED}{refused[0]}True\n{JUDGED}{refused[1]}"
+    assert (ended.stdout, ended.stderr) == (expected, "")
+
+
+def test_the_initializer_without_cloudpickle():
+    ended = subprocess.run(
+        [sys.executable, "-c", STARTED, "spawn", "without"],
+        capture_output=True,
+        text=True,
+        timeout=100,
+    )
+    assert ended.stdout.startswith("PicklingError <function begin"), ended
+    assert "is defined where no worker can import it" in ended.stdout
+
+
 @pytest.mark.parametrize(("method", "outcome"), [("fork", "[3]"), ("spawn", "PicklingError")])
 def test_without_cloudpickle(method, outcome):
     ended = subprocess.run(

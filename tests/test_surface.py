@@ -191,9 +191,7 @@ def semlock(made: Any) -> list[Any]:
         if acquire:
             made.acquire()
         inner = made._semlock
-        found += [inner._get_value(), inner._is_zero()]
-        if "Semaphore" not in type(made).__name__:  # nobody owns one
-            found += [inner._is_mine(), inner._count()]
+        found += [inner._get_value(), inner._is_zero(), inner._is_mine(), inner._count()]
     made.release()
     return found
 
@@ -251,3 +249,16 @@ def test_star_import_gives_what_multiprocessing_gives() -> None:
     exec("from pumasi import *", ours)
     assert set(theirs) <= set(ours)
     assert Path(pumasi.__file__).name == "__init__.py"
+
+
+def test_contexts_which_a_library_has_added(monkeypatch: pytest.MonkeyPatch) -> None:
+    contexts: Any = multiprocessing.context._concrete_contexts  # type: ignore[attr-defined]
+
+    class Added(multiprocessing.context.SpawnContext):
+        _name = "added"  # type: ignore[assignment]
+
+    monkeypatch.setitem(contexts, "added", Added())
+    assert pumasi.get_context("added") is contexts["added"]
+    assert pumasi.get_context("spawn").get_context("added") is contexts["added"]
+    with pytest.raises(ValueError, match="cannot find context for 'another'"):
+        pumasi.get_context("another")

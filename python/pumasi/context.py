@@ -24,7 +24,7 @@ from multiprocessing.context import (
 from multiprocessing.process import BaseProcess, current_process
 from signal import SIGINT as _SIGINT
 
-from . import _core, _lifecycle
+from . import _core, _lifecycle, synchronize  # noqa: F401
 
 #: multiprocessing's own default context, which keeps the choice of the start method. Not asked for
 #: by a name of the package, for under `pumasi run` those names lead here.
@@ -162,10 +162,10 @@ class BaseContext(_standard.BaseContext):
         """Return the context of a start method, or this one."""
         if method is None:
             return self
-        try:
-            found = _contexts[method]
-        except KeyError:
-            raise ValueError(f"cannot find context for {method!r}") from None
+        # A library may have added one of its own where multiprocessing keeps them, as loky does.
+        found = _contexts.get(method) or _standard._concrete_contexts.get(method)  # type: ignore[attr-defined]
+        if found is None:
+            raise ValueError(f"cannot find context for {method!r}")
         found._check_available()
         return found
 

@@ -4,10 +4,12 @@
 //! `acquire` and `release` have multiprocessing's signatures and exceptions. What a death does is
 //! the core's affair; here it becomes a warning, which names the process that died.
 
+use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use core::time::Duration;
 
 use pumasi::heap::object::ObjectRef;
 use pumasi::sync::{Acquired, OnDeath, RawBoundedSemaphore, RawLock, RawRLock, RawSemaphore};
+use pumasi::sys::fork;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -26,11 +28,15 @@ pub trait Acquire: Sync {
     fn release_raw(&self) -> pumasi::Result<()>;
     /// Where the death that an acquisition tells of is kept.
     fn last_death(&self) -> &LastDeath;
+    /// Where acquisitions and releases are noted.
+    fn note(&self) -> &impl Note;
 
     /// Releases, with multiprocessing's exception for one who may not.
     #[inline(always)]
     fn leave(&self) -> PyResult<()> {
-        wait::complete(|| self.release_raw())
+        wait::complete(|| self.release_raw())?;
+        self.note().released();
+        Ok(())
     }
 
     /// Acquires, waiting for as long as it takes.
@@ -38,6 +44,7 @@ pub trait Acquire: Sync {
     fn enter(&self, py: Python<'_>) -> PyResult<bool> {
         match self.acquire_raw(None) {
             Ok(Acquired::Yes) => {
+                self.note().acquired();
                 self.last_death().forget();
                 Ok(true)
             }
@@ -75,10 +82,12 @@ pub trait Acquire: Sync {
         match acquired {
             Acquired::No => Ok(false),
             Acquired::Yes => {
+                self.note().acquired();
                 self.last_death().forget();
                 Ok(true)
             }
             Acquired::Abandoned(death) => {
+                self.note().acquired();
                 self.last_death().keep(death);
                 // Where warnings are errors the caller never learns that it has the lock, so it
                 // must not have it.
@@ -92,9 +101,69 @@ pub trait Acquire: Sync {
     }
 }
 
+/// What is noted of acquisitions and releases by way of one Python object.
+pub trait Note: Default + Sync {
+    /// It was acquired by this thread.
+    fn acquired(&self) {}
+    /// It was released.
+    fn released(&self) {}
+}
+
+/// A lock's owner is in the lock itself.
+#[derive(Default)]
+pub struct Nothing;
+
+impl Note for Nothing {}
+
+/// How often it was acquired in this process less how often it was released, and which thread came
+/// last: what multiprocessing counts for each object of its own. A semaphore has no owner, so that
+/// the shared memory does not say it. All of this happens under the interpreter's lock.
+#[derive(Default)]
+pub struct Tally {
+    /// Which of the processes made by forks has counted: a child begins anew.
+    process: AtomicU32,
+    thread: AtomicU32,
+    count: AtomicI32,
+}
+
+impl Note for Tally {
+    #[inline]
+    fn acquired(&self) {
+        self.add(1);
+        self.thread.store(fork::thread_number(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn released(&self) {
+        self.add(-1);
+    }
+}
+
+impl Tally {
+    #[inline]
+    fn add(&self, more: i32) {
+        let count = self.count().wrapping_add(more);
+        self.process.store(fork::forks(), Ordering::Relaxed);
+        self.count.store(count, Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn count(&self) -> i32 {
+        if self.process.load(Ordering::Relaxed) == fork::forks() {
+            self.count.load(Ordering::Relaxed)
+        } else {
+            0
+        }
+    }
+
+    fn is_mine(&self) -> bool {
+        self.count() > 0 && self.thread.load(Ordering::Relaxed) == fork::thread_number()
+    }
+}
+
 /// The methods which all that can be acquired share, and those of one class.
 macro_rules! acquirable {
-    ($class:ident, $raw:ty, |$held:ident| $release:expr, { $($own:tt)* }) => {
+    ($class:ident, $raw:ty, $note:ty, |$held:ident| $release:expr, { $($own:tt)* }) => {
         impl Acquire for $class {
             #[inline(always)]
             fn acquire_raw(&self, timeout: Option<Duration>) -> pumasi::Result<Acquired> {
@@ -109,11 +178,15 @@ macro_rules! acquirable {
             fn last_death(&self) -> &LastDeath {
                 &self.died
             }
+            #[inline(always)]
+            fn note(&self) -> &impl Note {
+                &self.note
+            }
         }
 
         impl $class {
             fn made(raw: $raw) -> $class {
-                $class { raw, died: LastDeath::default() }
+                $class { raw, died: LastDeath::default(), note: <$note>::default() }
             }
 
             /// The one that lives in a shared object.
@@ -234,9 +307,10 @@ fn owner_name(py: Python<'_>, mine: bool, free: bool, in_process: bool) -> PyRes
 pub struct Lock {
     raw: RawLock,
     died: LastDeath,
+    note: Nothing,
 }
 
-acquirable!(Lock, RawLock, |raw| raw.release(), {
+acquirable!(Lock, RawLock, Nothing, |raw| raw.release(), {
     #[new]
     #[pyo3(signature = (reference=None, /, *, ctx=None, on_death=None))]
     fn new(
@@ -274,7 +348,7 @@ acquirable!(Lock, RawLock, |raw| raw.release(), {
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let raw = &slf.get().raw;
-        let owner = owner_name(slf.py(), raw.is_mine(), !raw.is_locked(), false)?;
+        let owner = owner_name(slf.py(), raw.is_mine(), !raw.is_locked(), raw.is_ours())?;
         Ok(format!("<{}(owner={owner})>", slf.get_type().name()?))
     }
 
@@ -283,7 +357,7 @@ acquirable!(Lock, RawLock, |raw| raw.release(), {
     }
 
     fn _count(&self) -> u32 {
-        u32::from(self.raw.is_mine())
+        u32::from(self.raw.is_ours())
     }
 
     fn _get_value(&self) -> u32 {
@@ -305,9 +379,10 @@ acquirable!(Lock, RawLock, |raw| raw.release(), {
 pub struct RLock {
     raw: RawRLock,
     died: LastDeath,
+    note: Nothing,
 }
 
-acquirable!(RLock, RawRLock, |raw| raw.release(), {
+acquirable!(RLock, RawRLock, Nothing, |raw| raw.release(), {
     #[new]
     #[pyo3(signature = (reference=None, /, *, ctx=None, on_death=None))]
     fn new(
@@ -359,11 +434,7 @@ acquirable!(RLock, RawRLock, |raw| raw.release(), {
     }
 
     fn _count(&self) -> u32 {
-        if self.raw.is_ours() {
-            self.raw.depth()
-        } else {
-            0
-        }
+        self.raw.depth()
     }
 
     fn _get_value(&self) -> u32 {
@@ -384,9 +455,10 @@ acquirable!(RLock, RawRLock, |raw| raw.release(), {
 pub struct Semaphore {
     raw: RawSemaphore,
     died: LastDeath,
+    note: Tally,
 }
 
-acquirable!(Semaphore, RawSemaphore, |raw| raw.release(1), {
+acquirable!(Semaphore, RawSemaphore, Tally, |raw| raw.release(1), {
     #[new]
     #[pyo3(
         signature = (value=None, *, ctx=None),
@@ -430,11 +502,11 @@ acquirable!(Semaphore, RawSemaphore, |raw| raw.release(1), {
     }
 
     fn _is_mine(&self) -> bool {
-        false
+        self.note.is_mine()
     }
 
-    fn _count(&self) -> u32 {
-        0
+    fn _count(&self) -> i32 {
+        self.note.count()
     }
 
     fn _get_value(&self) -> u32 {
@@ -456,11 +528,13 @@ acquirable!(Semaphore, RawSemaphore, |raw| raw.release(1), {
 pub struct BoundedSemaphore {
     raw: RawBoundedSemaphore,
     died: LastDeath,
+    note: Tally,
 }
 
 acquirable!(
     BoundedSemaphore,
     RawBoundedSemaphore,
+    Tally,
     |raw| raw.release(),
     {
         #[new]
@@ -513,11 +587,11 @@ acquirable!(
         }
 
         fn _is_mine(&self) -> bool {
-            false
+            self.note.is_mine()
         }
 
-        fn _count(&self) -> u32 {
-            0
+        fn _count(&self) -> i32 {
+            self.note.count()
         }
 
         fn _get_value(&self) -> u32 {

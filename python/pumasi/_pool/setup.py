@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import resource
 import signal
+import sys
 import time
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from .. import _core
@@ -95,6 +98,63 @@ class Limited:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Limited, (self.mode, self.function, self.seconds)
+
+
+def initialized(call: Call, initializer: Callable[..., object], initargs: tuple[Any, ...]) -> Call:
+    """Call the initializer, and have tasks find the global names that it sets.
+
+    Functions which came by value, from the main module of a notebook say, each have global names
+    of their own; at home they have the same ones.
+    """
+    home = _names_by_value(initializer)
+    before = dict(home or {})
+    initializer(*initargs)
+    if home is None:
+        return call
+    nothing = object()
+    kept = {
+        name: value
+        for name, value in home.items()
+        if name != "__builtins__" and before.get(name, nothing) is not value
+    }
+    if not kept:
+        return call
+
+    def do(mode: int, function: Any, arguments: Any) -> Any:
+        space = _names_by_value(function, arguments)
+        if space is None:
+            return call(mode, function, arguments)
+        space.update(kept)
+        try:
+            return call(mode, function, arguments)
+        finally:
+            # What the task has made of them is there for the next one, and for `worker_exit`.
+            kept.update((name, space[name]) for name in kept.keys() & space.keys())
+            home.update(kept)
+
+    return do
+
+
+def _names_by_value(function: Any, arguments: Any = ()) -> dict[str, Any] | None:
+    """Return the global names of a function, unless they are those of a module here."""
+    if type(function) is Limited:
+        function = function.function
+    if function is None:
+        function, arguments, _ = arguments
+    if getattr(function, "__module__", "") == f"{__package__}.executor":
+        # What is called in place of the functions of a map.
+        function = arguments[0]
+    while isinstance(function, partial):
+        function = function.func
+    if isinstance(function, type):
+        function = vars(function).get("__init__")
+    elif not isinstance(function, types.FunctionType | types.MethodType):
+        function = vars(type(function)).get("__call__")
+    space = getattr(function, "__globals__", None)
+    if not isinstance(space, dict):
+        return None
+    module = sys.modules.get(space.get("__name__", ""))
+    return None if module is None or vars(module) is space else space
 
 
 def interrupted(call: Call, seconds: float) -> Call:

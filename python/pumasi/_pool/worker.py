@@ -16,12 +16,12 @@ from multiprocessing.pool import (  # type: ignore[attr-defined]
     ExceptionWithTraceback,
     MaybeEncodingError,
 )
-from multiprocessing.reduction import ForkingPickler
 from typing import Any
 
 from .. import _core
 from .._lifeline import die_with_owner
-from .setup import Call, Limited, Setup, limited
+from .._sending import Carried, Returned, dumps_error
+from .setup import Call, Limited, Setup, initialized, limited
 
 # What a batch's tasks are: how `arguments` becomes a call. 255 stands for one which cannot be
 # unpickled.
@@ -71,7 +71,7 @@ def describe(error: BaseException) -> Raised:
     """Return an exception in a form that arrives even if it cannot be unpickled there."""
     remote = ExceptionWithTraceback(error, error.__traceback__)
     try:
-        data = bytes(ForkingPickler.dumps(error))
+        data = dumps_error(error)
     except Exception as refusal:
         data = pickle.dumps(MaybeEncodingError(refusal, remote))
     kind = type(error)
@@ -90,20 +90,27 @@ def work(
     board: _core.Board,
     number: int,
     lifeline: Connection,
-    initializer: Callable[..., object] | None,
-    initargs: tuple[Any, ...],
     max_tasks: int | None,
-    setup: Setup,
+    started: Any,
 ) -> None:
-    """Be a worker until the pool has nothing more for it."""
+    """Be a worker until the pool has nothing more for it.
+
+    `started` is the initializer, its arguments, and the `Setup`; where it was not pickled on its
+    way, it may still be `Carried`.
+    """
+    if isinstance(started, Carried):
+        started = started.value
+    initializer: Callable[..., object] | None
+    initargs: tuple[Any, ...]
+    setup: Setup
+    initializer, initargs, setup = started
     die_with_owner(lifeline)
     signal.signal(signal.SIGINT, _ignore)
     process.current_process()._config["pumasi_nests"] = True  # type: ignore[attr-defined]
     setup.begin()
-    if initializer is not None:
-        initializer(*initargs)
+    do = call if initializer is None else initialized(call, initializer, initargs)
     done = _work(
-        _core.Worker(board, number), max_tasks, setup.around(call, board, number), setup.tells_all
+        _core.Worker(board, number), max_tasks, setup.around(do, board, number), setup.tells_all
     )
     if setup.worker_exit is not None:
         _exit_function(setup)
@@ -114,13 +121,13 @@ def _exit_function(setup: Setup) -> None:
     """Call the function for a worker's end, and send what it returns."""
     assert setup.worker_exit is not None
     try:
-        outcome: Any = (True, setup.worker_exit())
+        outcome: Any = (True, Returned(setup.worker_exit()))
     except Exception as error:
         outcome = (False, describe(error))
     try:
         setup.exits.put(outcome)
     except Exception as refusal:
-        setup.exits.put((False, describe(MaybeEncodingError(refusal, outcome[1]))))
+        setup.exits.put((False, describe(MaybeEncodingError(refusal, outcome[1].value))))
 
 
 def _work(worker: _core.Worker, max_tasks: int | None, do: Call, tells_all: bool) -> int:

@@ -106,6 +106,9 @@ class Workers:
         options = self.options
         ids = set(self.ids.values())
         id_ = next(id_ for id_ in range(len(ids) + 1) if id_ not in ids)
+        started: Any = (options.initializer, options.initargs, self._setup(id_))
+        if self.ctx.get_start_method() != "fork":
+            started = _sending.Carried(started)
         worker = self.new_process(
             self.ctx,
             target=work,
@@ -113,10 +116,8 @@ class Workers:
                 self.board,
                 number,
                 self.lifeline.reader,
-                options.initializer,
-                options.initargs,
                 options.max_tasks,
-                self._setup(id_),
+                started,
             ),
         )
         worker.name = worker.name.replace("Process", "PoolWorker")

@@ -77,7 +77,7 @@ impl<H: Host> Relock<H> for RawLock<H> {
         RawLock::object(self)
     }
     fn is_held(&self) -> bool {
-        self.is_mine()
+        self.is_ours()
     }
     fn give_up(&self) -> Result<u32> {
         self.release().map(|()| 1)

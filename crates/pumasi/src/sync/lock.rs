@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::error::{Error, Result};
 use crate::heap::estate::{CHOSEN, IS_SIGNAL, KEEP_ON_DEATH};
-use crate::heap::layout::{O_DEATH, O_DEPTH, O_META, O_USER, OWNER, STARVED, WAITERS};
+use crate::heap::layout::{O_DEATH, O_DEPTH, O_META, O_THREAD, O_USER, OWNER, STARVED, WAITERS};
 use crate::heap::lock::{Rule, Taken};
 use crate::heap::object::{Kind, ObjectRef};
 use crate::heap::{Heap, Local};
@@ -120,6 +120,7 @@ impl<H: Host> RawLock<H> {
         let told = self.object.before(Op::Acquire);
         let local = self.heap().local()?;
         if self.heap().try_take(local, self.at(O_USER)) {
+            self.note_thread();
             let acquired = self.told_of_death();
             self.object.after(told, false);
             return Ok(acquired);
@@ -129,6 +130,13 @@ impl<H: Host> RawLock<H> {
         let acquired = self.acquire_slowly(local, timeout)?;
         self.object.after(told, contended);
         Ok(acquired)
+    }
+
+    /// Says which thread has it, for those who ask; to excluding others it means nothing.
+    #[inline(always)]
+    fn note_thread(&self) {
+        let host = self.heap().host();
+        host.store32(self.at(O_THREAD), host.thread(), Ordering::Relaxed);
     }
 
     #[inline(always)]
@@ -151,9 +159,13 @@ impl<H: Host> RawLock<H> {
         let heap = self.heap();
         let rule = rule(heap.get(self.at(O_META)));
         match heap.take_contended(local, self.at(O_USER), timeout, rule)? {
-            Taken::Ours => Ok(self.told_of_death()),
+            Taken::Ours => {
+                self.note_thread();
+                Ok(self.told_of_death())
+            }
             Taken::TimedOut => Ok(Acquired::No),
             Taken::FromDead(slot, death) => {
+                self.note_thread();
                 heap.settle(slot);
                 Ok(Acquired::Abandoned(death))
             }
@@ -219,8 +231,17 @@ impl<H: Host> RawLock<H> {
             != 0
     }
 
-    /// Whether this process has it.
+    /// Whether this thread took it, and nobody has released it since.
     pub fn is_mine(&self) -> bool {
+        let host = self.heap().host();
+        let word = host.load32(self.at(O_USER), Ordering::Relaxed);
+        self.heap()
+            .local()
+            .is_ok_and(|local| self.heap().holds_user(local, self.object.offset(), word))
+    }
+
+    /// Whether a thread of this process has it.
+    pub fn is_ours(&self) -> bool {
         let word = self
             .heap()
             .host()
@@ -378,9 +399,9 @@ impl<H: Host> RawRLock<H> {
             .is_ok_and(|local| word & OWNER == local.token)
     }
 
-    /// How often this thread has it; 0 when it has not.
+    /// How often the thread of this process which has it has it; 0 when none has.
     pub fn depth(&self) -> u32 {
-        if self.is_mine() {
+        if self.is_ours() {
             self.heap()
                 .host()
                 .load32(self.at(O_DEPTH), Ordering::Relaxed)

@@ -144,6 +144,12 @@ extern "C" fn child() {
 /// parent from one's own.
 static FORKS: AtomicU32 = AtomicU32::new(0);
 
+/// How many forks lie between the first process and this one, for what a child begins anew.
+#[inline]
+pub fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
 /// A number for the calling thread that no other living thread of the process has: the kernel's
 /// thread id, cached. Never zero.
 #[inline]
