@@ -14,7 +14,7 @@ use pumasi::containers::{Export, RawVector, Slice};
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Fetch;
 use pyo3::basic::CompareOp;
-use pyo3::exceptions::{PyBufferError, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyBufferError, PyEOFError, PyMemoryError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -689,6 +689,67 @@ impl Vector {
             },
         )?;
         reversed.ok_or_else(|| modified("vector", "reversed"))
+    }
+
+    /// Swap the bytes of each element, in one step: for numbers from a machine of the other order.
+    ///
+    /// Raises TypeError where elements are no numbers.
+    fn byteswap(&self, py: Python<'_>) -> PyResult<()> {
+        let Items::Numbers(number, _) = self.items else {
+            return Err(PyTypeError::new_err(
+                "byteswap is for numbers: what else is in an element has bytes of its own order",
+            ));
+        };
+        let swapped = insist(
+            py,
+            || self.lockable(),
+            || {
+                let (mut bytes, version) = self.all(py)?;
+                for element in bytes.chunks_exact_mut(number.size()) {
+                    element.reverse();
+                }
+                unless_modified(py, || self.raw.reorder(version, &bytes))
+            },
+        )?;
+        swapped.ok_or_else(|| modified("vector", "swapped"))
+    }
+
+    /// Append the items of a list, in one step: all or, where one is no element, none.
+    #[pyo3(signature = (list, /))]
+    fn fromlist(&self, list: &Bound<'_, PyAny>) -> PyResult<()> {
+        if !list.is_instance_of::<PyList>() {
+            return Err(PyTypeError::new_err("arg must be list"));
+        }
+        self.extend(list)
+    }
+
+    /// Write the bytes of the elements to a binary file.
+    #[pyo3(signature = (file, /))]
+    fn tofile(&self, file: &Bound<'_, PyAny>) -> PyResult<()> {
+        file.call_method1("write", (self.tobytes(file.py())?,))?;
+        Ok(())
+    }
+
+    /// Read `n` elements from a binary file and append them, in one step.
+    ///
+    /// Raises EOFError where the file has fewer; those that there are have been appended then.
+    #[pyo3(signature = (file, n, /))]
+    fn fromfile(&self, file: &Bound<'_, PyAny>, n: isize) -> PyResult<()> {
+        let size = self.raw.item_size();
+        let bytes = usize::try_from(n)
+            .map_err(|_| PyValueError::new_err("negative count"))?
+            .checked_mul(size)
+            .ok_or_else(|| PyMemoryError::new_err(()))?;
+        let read = file.call_method1("read", (bytes,))?;
+        let read = read
+            .cast::<PyBytes>()
+            .map_err(|_| PyTypeError::new_err("read() didn't return bytes"))?;
+        let whole = read.as_bytes().len() / size * size;
+        self.frombytes(&PyBytes::new(file.py(), &read.as_bytes()[..whole]))?;
+        if whole < bytes {
+            return Err(PyEOFError::new_err("read() returned not enough bytes"));
+        }
+        Ok(())
     }
 
     /// Return the elements in a list.
