@@ -99,6 +99,22 @@ def test_of_many_who_miss_a_key_all_get_one_value(ctx: Any) -> None:
     assert sum(len(values) for values in shared.values()) == 300
 
 
+def test_update_with_gives_what_is_missing_as_an_index_does() -> None:
+    groups, counts = DefaultDict(list), Counter()
+    assert groups.update_with("r", lambda group: [*group, "rice"]) == ["rice"]
+    groups["r"].append("radish")
+    assert groups == {"r": ["rice", "radish"]}
+    assert groups.update_with("s", lambda group: [*group, 1], ["given"]) == ["given", 1]
+    assert counts.update_with("n", lambda n: n + 2) == 2
+    assert counts.update_with("n", lambda n: n * 5) == 10
+    assert counts.update_with("m", lambda n: n + 2, 5) == 7
+    assert DefaultDict(None).update_with("k", lambda old: old) is None
+    inner = DefaultDict(Counter)
+    inner.update_with("k", lambda counter: counter)
+    inner["k"].add("a")
+    assert inner.to_plain() == {"k": {"a": 1}}
+
+
 # ---- Counter -------------------------------------------------------------------------------
 
 

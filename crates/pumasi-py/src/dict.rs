@@ -17,6 +17,7 @@ use pyo3::types::{PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
 
 use crate::block::{Gate, by_reference};
 use crate::errors::OrRaise;
+use crate::keyed::made_for_missing;
 use crate::keys::key;
 use crate::list::{not_implemented, one_argument, truth};
 use crate::load::Scratch;
@@ -469,9 +470,10 @@ impl DictBase {
 
     /// Replace the value under `key` by `function(value)`, in one step, and return the new value.
     ///
-    /// For a missing key the function is given `default`. It runs outside the dict's lock and is
-    /// called again if another changed the value meanwhile, after a few times under `locked()`:
-    /// let it do nothing but compute.
+    /// For a missing key the function is given `default`; without one a Counter gives it 0, and a
+    /// DefaultDict what its factory makes. It runs outside the dict's lock and is called again if
+    /// another changed the value meanwhile, after a few times under `locked()`: let it do nothing
+    /// but compute.
     ///
     /// >>> import pumasi
     /// >>> d = pumasi.Dict(best=3)
@@ -484,9 +486,13 @@ impl DictBase {
         function: &Bound<'py, PyAny>,
         default: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let default = default.unwrap_or_else(|| slf.py().None().into_bound(slf.py()));
         Self::change(slf, key, |old| {
-            function.call1((old.unwrap_or_else(|| default.clone()),))
+            let old = match (old, &default) {
+                (Some(old), _) => old,
+                (None, Some(default)) => default.clone(),
+                (None, None) => made_for_missing(slf.py(), slf.get().raw()?)?,
+            };
+            function.call1((old,))
         })
     }
 

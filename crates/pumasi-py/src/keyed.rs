@@ -85,6 +85,30 @@ fn made_beside(raw: &RawDict, factory: &Bound<'_, PyAny>) -> PyResult<Option<Obj
     object.map(Some).or_raise()
 }
 
+/// What a factory makes, beside the dictionary where it can.
+fn made_by<'py>(raw: &RawDict, factory: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    match made_beside(raw, factory)? {
+        Some(object) => load::handle(factory.py(), object),
+        None => factory.call0(),
+    }
+}
+
+/// What a dictionary has for a key that is not there: a Counter 0, a DefaultDict what its factory
+/// makes, others None.
+pub fn made_for_missing<'py>(py: Python<'py>, raw: &RawDict) -> PyResult<Bound<'py, PyAny>> {
+    match raw.object().kind() {
+        Kind::Counter => Ok(PyInt::new(py, 0).into_any()),
+        Kind::DefaultDict => {
+            let factory = factory_of(py, raw)?;
+            if factory.is_none() {
+                return Ok(factory);
+            }
+            made_by(raw, &factory)
+        }
+        _ => Ok(py.None().into_bound(py)),
+    }
+}
+
 /// A shared dict that makes missing values, as `collections.defaultdict` does.
 ///
 /// Storing what the factory made is one step, as in `setdefault`: of several processes that miss
@@ -199,11 +223,7 @@ impl DefaultDict {
         if factory.is_none() {
             return Err(missing(key));
         }
-        let made = match made_beside(base.raw()?, &factory)? {
-            Some(object) => load::handle(slf.py(), object)?,
-            None => factory.call0()?,
-        };
-        base.setdefault(key, Some(made))
+        base.setdefault(key, Some(made_by(base.raw()?, &factory)?))
     }
 
     /// Return a plain `collections.defaultdict`; nested shared containers stay shared.
