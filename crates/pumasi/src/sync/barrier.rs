@@ -201,7 +201,9 @@ impl<H: Host> RawBarrier<H> {
     /// [`Error::BrokenBarrier`].
     pub fn outcome(&self, come: &Come) -> Result<Option<()>> {
         let host = self.heap().host();
-        loop {
+        // Whoever ended the second phase had written the outcome into the place before: who finds
+        // it ended and the place still waiting looks once more.
+        for _ in 0..2 {
             let state = host.load32(come.place.at, Ordering::Acquire) & STATE;
             let word = self.word();
             let behind = (word >> PHASE).wrapping_sub(come.place.ticket);
@@ -211,9 +213,7 @@ impl<H: Host> RawBarrier<H> {
                 (_, 0) if word & BROKEN == 0 => return Ok(None),
                 (_, 0) => false,
                 (_, 1) => word & WAS_RESET == 0,
-                // Whoever ended the second phase had written it into the place: look again.
-                _ if host.load32(come.place.at, Ordering::Acquire) & STATE != WAITING => continue,
-                _ => return Err(Error::corrupt(come.place.at, "a place without its outcome")),
+                _ => continue,
             };
             return if open {
                 Ok(Some(()))
@@ -221,6 +221,18 @@ impl<H: Host> RawBarrier<H> {
                 Err(Error::BrokenBarrier)
             };
         }
+        Err(Error::corrupt(come.place.at, "a place without its outcome"))
+    }
+
+    /// Ends a wait whose time is up: what it came to before, else the barrier breaks. To be
+    /// followed by [`RawBarrier::leave`].
+    ///
+    /// # Errors
+    /// [`Error::BrokenBarrier`]; [`Error::WouldBlock`] where this thread may not wait for others
+    /// at work here.
+    pub fn time_out(&self, come: &Come) -> Result<Option<()>> {
+        self.break_phase(come.place.ticket)?;
+        self.outcome(come)
     }
 
     /// Gives a place up.
@@ -359,9 +371,7 @@ impl<H: Host> RawBarrier<H> {
             || self.look_for_dead(Some(&come), next_turn()),
         );
         let outcome = match waited {
-            Ok(None) => self
-                .break_phase(come.place.ticket)
-                .and_then(|()| self.outcome(&come)),
+            Ok(None) => self.time_out(&come),
             other => other,
         };
         self.leave(come);

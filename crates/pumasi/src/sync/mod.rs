@@ -28,7 +28,7 @@ pub use guarded::{
     Passed, Permit, RLock, RLockGuard, ReadGuard, RwLock, Semaphore, Waitable, WriteGuard,
 };
 pub use lock::{Hold, RawLock, RawRLock};
-pub use rwlock::RawRwLock;
+pub use rwlock::{Announced, RawRwLock};
 pub use semaphore::{RawBoundedSemaphore, RawSemaphore};
 
 /// Which locks a wait can give up is this crate's to say.

@@ -41,6 +41,15 @@ pub struct RawRwLock<H: Host = Real> {
 
 face!(RawRwLock, Kind::RwLock);
 
+/// A writer that keeps new readers out and has not begun: made by [`RawRwLock::announce`], given
+/// up with [`RawRwLock::withdraw`].
+#[derive(Debug)]
+#[must_use = "readers wait for it until it has written or is withdrawn"]
+pub struct Announced {
+    /// The process's, as it stands in the word.
+    token: u32,
+}
+
 impl<H: Host> RawRwLock<H> {
     /// A free lock.
     ///
@@ -222,6 +231,87 @@ impl<H: Host> RawRwLock<H> {
         Ok(heap
             .take_death(self.object.offset())
             .map_or(Acquired::Yes, Acquired::Abandoned))
+    }
+
+    /// Announces a writer that does not sleep in [`RawRwLock::acquire_write`]: from now on those
+    /// who come to read wait for it. `None` where another one writes, or is about to.
+    ///
+    /// # Errors
+    /// [`Error::WouldBlock`] where settling the estate of a dead writer has to wait and may not.
+    pub fn announce(&self) -> Result<Option<Announced>> {
+        let heap = self.heap();
+        let local = heap.local()?;
+        let word = self.at(O_USER);
+        let taken = if heap.try_take(local, word) {
+            Taken::Ours
+        } else {
+            heap.take_contended(local, word, Some(Duration::ZERO), Rule::Internal)?
+        };
+        if taken == Taken::TimedOut {
+            return Ok(None);
+        }
+        self.taken_over(taken);
+        // SYNC-7: first our name, then the look for readers.
+        heap.host().fence();
+        if let Taken::FromDead(slot, _) = taken {
+            heap.settle(slot);
+        }
+        Ok(Some(Announced { token: local.token }))
+    }
+
+    /// Begins to write, once nobody reads; until then the writer stays announced.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`]; [`Error::NotHeld`] in another process than the one which announced.
+    pub fn begin(&self, writer: &Announced) -> Result<Acquired> {
+        let told = self.object.before(Op::Acquire);
+        let heap = self.heap();
+        if !self.is_announced(writer) {
+            return Err(Error::NotHeld {
+                what: "begin() of a writer that is not announced",
+            });
+        }
+        let cells = self.cells()?;
+        if (1..MAX_PARTICIPANTS).any(|slot| heap.get(cells + reader_cell(slot)) != 0) {
+            return Ok(Acquired::No);
+        }
+        // What the readers did is seen from here on.
+        heap.host().fence();
+        heap.host().store32(self.at(O_DEPTH), 1, Ordering::Release);
+        self.object.after(told, true);
+        Ok(heap
+            .take_death(self.object.offset())
+            .map_or(Acquired::Yes, Acquired::Abandoned))
+    }
+
+    /// Takes the announcement of a writer back, unless it has begun to write since.
+    pub fn withdraw(&self, writer: Announced) {
+        if self.is_announced(&writer)
+            && !self.is_written()
+            && let Ok(local) = self.heap().local()
+        {
+            self.heap().give(local, self.at(O_USER));
+        }
+    }
+
+    fn is_announced(&self, writer: &Announced) -> bool {
+        let local = self.heap().local();
+        local.is_ok_and(|local| local.token == writer.token) && self.writer() == writer.token
+    }
+
+    /// Settles the estates of dead readers, for whose share a writer would wait for ever.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`].
+    pub fn look_for_dead(&self) -> Result<()> {
+        let (heap, cells) = (self.heap(), self.cells()?);
+        let own = heap.local()?.slot;
+        for slot in (1..MAX_PARTICIPANTS).filter(|&slot| slot != own) {
+            if heap.get(cells + reader_cell(slot)) != 0 {
+                heap.settle_if_ended(slot);
+            }
+        }
+        Ok(())
     }
 
     /// Waits until nobody reads; this process's name stands in the word.

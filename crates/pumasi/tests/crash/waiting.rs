@@ -1,6 +1,9 @@
 //! Conditions and barriers: those who wait, and those they wait for.
 
+use std::sync::atomic::Ordering;
+
 use pumasi::sync::{Acquired, Arrival, Come};
+use pumasi::sys::Host;
 
 use super::*;
 
@@ -166,6 +169,23 @@ pub fn cases() -> Vec<Case> {
             let zero = Some(std::time::Duration::from_millis(3));
             assert!(!rwlock(&o[0]).acquire_write(zero).unwrap().is_ours());
         }),
+        back("announce a writer", |h| shared_lock(h, 2), |_, o| {
+            let lock = rwlock(&o[0]);
+            let writer = lock.announce().unwrap().unwrap();
+            assert_eq!(lock.begin(&writer).unwrap(), Acquired::No);
+            lock.withdraw(writer);
+            let _stays = lock.announce().unwrap().unwrap();
+        }),
+        back("announce a writer and write", |h| shared_lock(h, 0), |_, o| {
+            let lock = rwlock(&o[0]);
+            for _ in 0..2 {
+                let writer = lock.announce().unwrap().unwrap();
+                assert!(lock.begin(&writer).unwrap().is_ours());
+                lock.release_write().unwrap();
+            }
+            let writer = lock.announce().unwrap().unwrap();
+            assert!(lock.begin(&writer).unwrap().is_ours());
+        }),
         case("mend a barrier", |h| {
             let all = with_come(h, 3, 2);
             barrier(&all[0]).abort().unwrap();
@@ -270,4 +290,39 @@ fn a_slow_one_learns_how_its_phase_ended() {
             }
         }
     }
+}
+
+/// The word of a place is overwritten while its phase is over for long: an error, no endless loop.
+#[test]
+fn a_place_without_its_outcome_is_an_error() {
+    let heap = heap();
+    let all = with_come(&heap, 2, 0);
+    let b = barrier(&all[0]);
+    let words = || -> Vec<u32> {
+        (0..heap.host().size() / 4)
+            .map(|i| heap.host().load32(i * 4, Ordering::Relaxed))
+            .collect()
+    };
+    let before = words();
+    let Arrival::Wait(come) = b.arrive(false).unwrap() else {
+        panic!("the first of two waits")
+    };
+    // Waiting is the state 1 in the two highest bits.
+    let place: Vec<u64> = (0..)
+        .zip(before.iter().zip(&words()))
+        .filter(|(_, (old, new))| *old >> 30 == 0 && *new >> 30 == 1)
+        .map(|(i, _)| i * 4)
+        .collect();
+    assert_eq!(place.len(), 1, "{place:?}");
+    for _ in 0..3 {
+        b.reset().unwrap();
+        assert!(b.outcome(&come).is_err());
+        let _stays = b.arrive(false).unwrap();
+    }
+    heap.host().store32(place[0], 0, Ordering::Relaxed);
+    let found = b.outcome(&come);
+    assert!(
+        matches!(found, Err(pumasi::Error::Corrupt { .. })),
+        "{found:?}"
+    );
 }

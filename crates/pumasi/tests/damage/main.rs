@@ -415,6 +415,12 @@ fn use_lock(damaged: &Heap<Sim>, lock: &RawRwLock<Sim>) {
                 let _ = lock.release_write();
             }
         });
+        patient("announce", &|| {
+            if let Ok(Some(writer)) = lock.announce() {
+                let _ = (lock.begin(&writer), lock.look_for_dead());
+                lock.withdraw(writer);
+            }
+        });
         patient("read", &|| {
             for _ in 0..2 {
                 let _ = lock.acquire_read(zero);

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use pumasi::heap::object::ObjectRef;
-use pumasi::sync::{Acquired, Arrival, Come, Enlisted, RawBarrier, RawCondition, RawRwLock};
+use pumasi::sync::{
+    Acquired, Announced, Arrival, Come, Enlisted, RawBarrier, RawCondition, RawRwLock,
+};
 use pumasi::sys::sim::Sim;
 use pumasi::{Error, Heap};
 
@@ -357,6 +359,9 @@ enum Share {
     EndRead(usize),
     Write(usize),
     EndWrite(usize),
+    Announce(usize),
+    Begin(usize),
+    Withdraw(usize),
     Die(usize),
 }
 
@@ -368,6 +373,9 @@ fn shares() -> impl Strategy<Value = Vec<Share>> {
             4 => p.clone().prop_map(Share::EndRead),
             3 => p.clone().prop_map(Share::Write),
             2 => p.clone().prop_map(Share::EndWrite),
+            2 => p.clone().prop_map(Share::Announce),
+            3 => p.clone().prop_map(Share::Begin),
+            1 => p.clone().prop_map(Share::Withdraw),
             1 => p.prop_map(Share::Die),
         ],
         1..80,
@@ -381,6 +389,8 @@ fn a_rwlock(steps: Vec<Share>) {
     let mut handles = processes.handles(token, RawRwLock::from_object);
     let mut reads = [0u64; PROCESSES];
     let mut writer = None;
+    // Who keeps others out without having begun, and what stands for it.
+    let mut announced: Option<(usize, Announced)> = None;
     // A writer has died since the last one began.
     let mut news = false;
     let told = |acquired| matches!(acquired, Acquired::Abandoned(_));
@@ -388,7 +398,8 @@ fn a_rwlock(steps: Vec<Share>) {
         match step {
             Share::Read(p) => {
                 let acquired = handles[p].acquire_read(NOW).unwrap();
-                assert_eq!(acquired.is_ours(), writer.is_none(), "{step:?}");
+                let free = writer.is_none() && announced.is_none();
+                assert_eq!(acquired.is_ours(), free, "{step:?}");
                 if acquired.is_ours() {
                     reads[p] += 1;
                     assert_eq!(told(acquired), news);
@@ -400,12 +411,40 @@ fn a_rwlock(steps: Vec<Share>) {
             }
             Share::Write(p) => {
                 let acquired = handles[p].acquire_write(NOW).unwrap();
-                let free = writer.is_none() && reads == [0; PROCESSES];
+                let nobody = writer.is_none() && announced.is_none();
+                let free = nobody && reads == [0; PROCESSES];
                 assert_eq!(acquired.is_ours(), free, "{step:?}");
                 if free {
                     writer = Some(p);
                     assert_eq!(told(acquired), news);
                     news = false;
+                }
+            }
+            Share::Announce(p) => {
+                let found = handles[p].announce().unwrap();
+                let free = writer.is_none() && announced.is_none();
+                assert_eq!(found.is_some(), free, "{step:?}");
+                announced = found.map(|token| (p, token)).or(announced);
+            }
+            Share::Begin(p) => {
+                let Some((who, token)) = &announced else {
+                    continue;
+                };
+                let begun = handles[p].begin(token);
+                if *who != p {
+                    assert!(begun.is_err());
+                    continue;
+                }
+                let acquired = begun.unwrap();
+                assert_eq!(acquired.is_ours(), reads == [0; PROCESSES], "{step:?}");
+                if acquired.is_ours() {
+                    assert_eq!(told(acquired), news);
+                    (writer, announced, news) = (Some(p), None, false);
+                }
+            }
+            Share::Withdraw(p) => {
+                if let Some((_, token)) = announced.take_if(|(who, _)| *who == p) {
+                    handles[p].withdraw(token);
                 }
             }
             Share::EndWrite(p) => {
@@ -415,6 +454,7 @@ fn a_rwlock(steps: Vec<Share>) {
             Share::Die(p) => {
                 processes.die(p, &mut handles, token, RawRwLock::from_object);
                 reads[p] = 0;
+                announced = announced.filter(|(who, _)| *who != p);
                 if writer == Some(p) {
                     (writer, news) = (None, true);
                 }
