@@ -6,7 +6,8 @@ milliseconds, so that a thousand waits cost a loop a thousand short calls in 5 m
 thread; a process that ends is heard of at once. A wait which is cancelled has taken nothing.
 
 Those who wait in asyncio do not stand in line: where others wait in `acquire()` or `get()` itself,
-they are woken first.
+they are woken first. A Condition and a Barrier, and an RwLock whose turn it is to be written, treat
+them as any other.
 
 >>> import asyncio
 >>> import pumasi
@@ -24,30 +25,60 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import queue as _queue
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
-__all__ = ["acquire", "get", "holding", "join", "put", "result", "wait"]
+from ._core import Barrier, Condition, DictBase, TypedValue
+
+__all__ = [
+    "acquire",
+    "acquire_read",
+    "acquire_write",
+    "get",
+    "holding",
+    "join",
+    "put",
+    "reading",
+    "result",
+    "wait",
+    "wait_for",
+    "writing",
+]
 
 _T = TypeVar("_T")
 
 _SHORTEST, _LONGEST = 50e-6, 5e-3
 """Seconds between two tries, the first and in the end."""
 
+_LOOKS = 10
+"""After so many tries it is looked whether one of those who are waited for has died."""
+
 
 class _Later(Exception):
     """Not yet: to be tried again."""
 
 
-async def _until(attempt: Callable[[], _T], timeout: float | None) -> _T:
-    """Return what `attempt` returns once it does not raise `_Later`; raise that after `timeout`."""
+async def _until(
+    attempt: Callable[[], _T],
+    timeout: float | None,
+    look_for_dead: Callable[[int], object] | None = None,
+) -> _T:
+    """Return what `attempt` returns once it does not raise `_Later`; raise that after `timeout`.
+
+    `look_for_dead` is called now and then, with the number of its turn.
+    """
     loop = asyncio.get_running_loop()
     end = None if timeout is None else loop.time() + timeout
     pause = 0.0
+    tries = 0
     while True:
         try:
             return attempt()
         except _Later:
+            tries += 1
+            if look_for_dead is not None and tries % _LOOKS == 0:
+                look_for_dead(tries // _LOOKS)
             if end is not None:
                 left = end - loop.time()
                 if left <= 0:
@@ -58,13 +89,12 @@ async def _until(attempt: Callable[[], _T], timeout: float | None) -> _T:
 
 
 async def acquire(lock: Any, timeout: float | None = None) -> bool:
-    """Acquire a Lock, a Semaphore or a BoundedSemaphore; False if that took `timeout` seconds.
+    """Acquire a Lock, a Semaphore, a BoundedSemaphore, or the Lock of a Condition.
 
-    An RLock raises TypeError: it belongs to a thread, which all tasks of a loop share, so that it
-    would keep none of them out.
+    False if that took `timeout` seconds. An RLock, and a Condition with one, raises TypeError: it
+    belongs to a thread, which all tasks of a loop share, so that it would keep none of them out.
     """
-    if hasattr(lock, "_is_owned") or type(lock).__name__ == "RLock":
-        raise TypeError("an RLock belongs to a thread, not to a task: use a Lock")
+    _refuse_rlock(getattr(lock, "_lock", lock))
 
     def attempt() -> bool:
         if lock.acquire(False):
@@ -77,9 +107,16 @@ async def acquire(lock: Any, timeout: float | None = None) -> bool:
         return False
 
 
+def _refuse_rlock(lock: Any) -> None:
+    if hasattr(lock, "_is_owned") or type(lock).__name__ == "RLock":
+        raise TypeError(
+            "an RLock belongs to a thread, not to a task: use a Lock, or Condition(Lock())"
+        )
+
+
 @contextlib.asynccontextmanager
 async def holding(lock: Any) -> AsyncIterator[None]:
-    """Hold a Lock, or a permit of a semaphore, in an `async with` block."""
+    """Hold a Lock, a permit of a semaphore, or a Condition in an `async with` block."""
     await acquire(lock)
     try:
         yield
@@ -87,9 +124,123 @@ async def holding(lock: Any) -> AsyncIterator[None]:
         lock.release()
 
 
-async def wait(event: Any, timeout: float | None = None) -> bool:
-    """Wait until an Event is set; False if that took `timeout` seconds."""
+async def acquire_read(lock: Any, timeout: float | None = None) -> bool:
+    """Acquire an RwLock to read; False if that took `timeout` seconds."""
 
+    def attempt() -> bool:
+        if lock.acquire_read(False):
+            return True
+        raise _Later
+
+    try:
+        return await _until(attempt, timeout)
+    except _Later:
+        return False
+
+
+async def acquire_write(lock: Any, timeout: float | None = None) -> bool:
+    """Acquire an RwLock to write; False if that took `timeout` seconds.
+
+    Once it is this one's turn, new readers wait for it, so that they cannot starve it.
+    """
+    loop = asyncio.get_running_loop()
+    end = None if timeout is None else loop.time() + timeout
+
+    def announce() -> Any:
+        writer = lock._announce()
+        if writer is None:
+            raise _Later
+        return writer
+
+    try:
+        writer = await _until(announce, timeout)
+    except _Later:
+        return False
+
+    def attempt() -> bool:
+        if writer.begin():
+            return True
+        raise _Later
+
+    left = None if end is None else max(0.0, end - loop.time())
+    try:
+        return await _until(attempt, left, lambda _turn: writer.look_for_dead())
+    except _Later:
+        return False
+    finally:
+        writer.withdraw()
+
+
+@contextlib.asynccontextmanager
+async def reading(lock: Any) -> AsyncIterator[None]:
+    """Hold an RwLock to read in an `async with` block."""
+    await acquire_read(lock)
+    try:
+        yield
+    finally:
+        lock.release_read()
+
+
+@contextlib.asynccontextmanager
+async def writing(lock: Any) -> AsyncIterator[None]:
+    """Hold an RwLock to write in an `async with` block."""
+    await acquire_write(lock)
+    try:
+        yield
+    finally:
+        lock.release_write()
+
+
+async def wait(target: Any, *args: Any, **keywords: Any) -> Any:
+    """Wait as `target.wait(...)` does, with the same arguments and the same result.
+
+    - `wait(event, timeout=None)` until an Event is set;
+    - `wait(condition, timeout=None)` until a Condition, whose Lock is held, is notified. The Lock
+      is given up meanwhile and held again afterwards, also after a cancellation, for which it must
+      be waited again;
+    - `wait(barrier, timeout=None)` until all have come to a Barrier. A task that is cancelled is
+      taken out of those who have come;
+    - `wait(d, key, predicate=None, ...)` for what is under a key of a Dict, and
+      `wait(v, predicate=None, timeout=None)` for a Value.
+
+    >>> import asyncio
+    >>> import pumasi
+    >>> from pumasi import aio
+    >>> d = pumasi.Dict()
+    >>> async def main():
+    ...     waiting = asyncio.ensure_future(aio.wait(d, "answer", timeout=60))
+    ...     d["answer"] = 42
+    ...     return await waiting
+    >>> asyncio.run(main())
+    True
+    """
+    if isinstance(target, Condition):
+        return await _wait_at_condition(target, *args, **keywords)
+    if isinstance(target, Barrier):
+        return await _wait_at_barrier(target, *args, **keywords)
+    if isinstance(target, TypedValue):
+        return await _wait_for_value(target, *args, **keywords)
+    if isinstance(target, DictBase):
+        return await _wait_for_key(target, *args, **keywords)
+    return await _wait_for_event(target, *args, **keywords)
+
+
+async def wait_for(condition: Any, predicate: Callable[[], _T], timeout: float | None = None) -> _T:
+    """Wait at a Condition until `predicate()` is true, at most `timeout` seconds.
+
+    Returns what it returned last. The Condition's Lock must be held, as for `wait`.
+    """
+    loop = asyncio.get_running_loop()
+    end = None if timeout is None else loop.time() + timeout
+    while not (found := predicate()):
+        left = None if end is None else end - loop.time()
+        if left is not None and left <= 0:
+            break
+        await _wait_at_condition(condition, left)
+    return found
+
+
+async def _wait_for_event(event: Any, timeout: float | None = None) -> bool:
     def attempt() -> bool:
         if event.is_set():
             return True
@@ -99,6 +250,112 @@ async def wait(event: Any, timeout: float | None = None) -> bool:
         return await _until(attempt, timeout)
     except _Later:
         return False
+
+
+async def _wait_for_key(
+    shared: Any, key: Any, predicate: Any = None, default: Any = None, timeout: float | None = None
+) -> bool:
+    def attempt() -> bool:
+        if shared.wait(key, predicate, default, timeout=0):
+            return True
+        raise _Later
+
+    try:
+        return await _until(attempt, timeout)
+    except _Later:
+        return False
+
+
+async def _wait_for_value(value: Any, predicate: Any = None, timeout: float | None = None) -> bool:
+    if predicate is None:
+        before = value.value
+
+        def predicate(now: Any) -> bool:
+            return bool(now != before)
+
+    def attempt() -> bool:
+        if value.wait(predicate, timeout=0):
+            return True
+        raise _Later
+
+    try:
+        return await _until(attempt, timeout)
+    except _Later:
+        return False
+
+
+async def _wait_at_condition(condition: Any, timeout: float | None = None) -> bool:
+    _refuse_rlock(condition._lock)
+    place = condition._enlist()
+
+    def attempt() -> bool:
+        if place.notified():
+            return True
+        raise _Later
+
+    # The place is left with the lock held: a notification is then this one's to answer (SYNC-5).
+    # Whoever is cancelled leaves it unanswered, and it goes to another.
+    condition.release()
+    try:
+        try:
+            with contextlib.suppress(_Later):
+                await _until(attempt, timeout, lambda _turn: place.look_for_dead())
+        finally:
+            await _take_back(condition)
+        return bool(place.leave())
+    finally:
+        place.pass_on()
+
+
+async def _take_back(condition: Any) -> None:
+    """Acquire the lock whatever happens, as whoever is in an `async with` block has to."""
+    cancelled = None
+    while True:
+        try:
+            await acquire(condition)
+            break
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _wait_at_barrier(barrier: Any, timeout: float | None = None) -> int:
+    if timeout is None:
+        timeout = barrier._timeout
+    loop = asyncio.get_running_loop()
+    end = None if timeout is None else loop.time() + timeout
+
+    def come() -> Any:
+        place = barrier._come()
+        if place is None:
+            raise _Later
+        return place
+
+    try:
+        place = await _until(come, timeout, barrier._look_for_dead)
+    except _Later:
+        barrier.abort()
+        raise threading.BrokenBarrierError from None
+    if isinstance(place, int):
+        return place
+
+    def attempt() -> int:
+        index: int | None = place.outcome()
+        if index is None:
+            raise _Later
+        return index
+
+    left = None if end is None else max(0.0, end - loop.time())
+    try:
+        return await _until(attempt, left, place.look_for_dead)
+    except _Later:
+        index: int | None = place.time_out()
+        if index is None:
+            raise threading.BrokenBarrierError from None
+        return index
+    finally:
+        place.leave()
 
 
 async def get(queue: Any, timeout: float | None = None) -> Any:

@@ -1,11 +1,14 @@
 //! Barrier: where processes and threads wait for each other.
 
+use std::sync::{Mutex, PoisonError};
+
 use pumasi::heap::object::ObjectRef;
-use pumasi::sync::{Arrival, RawBarrier};
+use pumasi::sync::{Arrival, Come, RawBarrier};
 use pyo3::PyTraverseError;
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
+use pyo3::types::PyInt;
 
 use crate::errors::OrRaise;
 use crate::reference::{Reference, assert_spawning, given};
@@ -44,6 +47,90 @@ impl Barrier {
     /// The shared object.
     pub fn object(&self) -> &ObjectRef {
         self.raw.object()
+    }
+
+    /// Runs the action where it is ours to run; the number of one who passes.
+    fn act(&self, py: Python<'_>, arrival: Arrival) -> PyResult<u32> {
+        match (arrival, &self.action) {
+            (Arrival::Act(come), Some(action)) => {
+                if let Err(raised) = action.call0(py) {
+                    wait::sleep_in(py, || self.raw.fail(come))?;
+                    return Err(raised);
+                }
+                wait::sleep_in(py, || self.raw.open(come))?;
+                Ok(come.index)
+            }
+            (Arrival::Open(index), _) => Ok(index),
+            _ => Err(pumasi::Error::BrokenBarrier).or_raise(),
+        }
+    }
+}
+
+/// The place of one who has come to a Barrier, for `pumasi.aio`, which does not sleep there.
+///
+/// It is left at the latest when it is dropped.
+#[pyclass(frozen, module = "pumasi._core")]
+pub struct BarrierPlace {
+    barrier: Py<Barrier>,
+    come: Mutex<Option<Come>>,
+    /// Whose place it is: a fork inherits the object and not the place.
+    pid: u32,
+}
+
+impl BarrierPlace {
+    fn come(&self) -> Option<Come> {
+        let come = *self.come.lock().unwrap_or_else(PoisonError::into_inner);
+        come.filter(|_| std::process::id() == self.pid)
+    }
+
+    fn passed(&self, outcome: Option<()>, come: Come) -> Option<u32> {
+        outcome.map(|()| {
+            self.leave();
+            come.index
+        })
+    }
+}
+
+#[pymethods]
+impl BarrierPlace {
+    /// How many had come before, once all have; None until then.
+    fn outcome(&self) -> PyResult<Option<u32>> {
+        let Some(come) = self.come() else {
+            return Ok(None);
+        };
+        let outcome = self.barrier.get().raw.outcome(&come).or_raise()?;
+        Ok(self.passed(outcome, come))
+    }
+
+    /// End a wait whose time is up: the barrier breaks, unless it has opened.
+    fn time_out(&self, py: Python<'_>) -> PyResult<Option<u32>> {
+        let Some(come) = self.come() else {
+            return Ok(None);
+        };
+        let outcome = wait::run(py, || self.barrier.get().raw.time_out(&come))?;
+        Ok(self.passed(outcome, come))
+    }
+
+    /// Look after others who wait here and have died: then the barrier breaks.
+    fn look_for_dead(&self, py: Python<'_>, turn: usize) {
+        let come = self.come();
+        py.detach(|| {
+            self.barrier.get().raw.look_for_dead(come.as_ref(), turn);
+        });
+    }
+
+    /// Leave; a second time does nothing.
+    fn leave(&self) {
+        if let Some(come) = self.come() {
+            *self.come.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            self.barrier.get().raw.leave(come);
+        }
+    }
+}
+
+impl Drop for BarrierPlace {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 
@@ -89,18 +176,31 @@ impl Barrier {
         let limit = wait::timeout(timeout.or(self.timeout))?;
         // Not tried first: coming and sleeping is one step.
         let arrival = wait::sleep_in(py, || self.raw.wait(limit, self.action.is_some()))?;
-        match (arrival, &self.action) {
-            (Arrival::Act(come), Some(action)) => {
-                if let Err(raised) = action.call0(py) {
-                    wait::sleep_in(py, || self.raw.fail(come))?;
-                    return Err(raised);
-                }
-                wait::sleep_in(py, || self.raw.open(come))?;
-                Ok(come.index)
+        self.act(py, arrival)
+    }
+
+    /// Come to the barrier without waiting there. Returns how many had come before if it is open now,
+    /// None where an action is being run, else the place of this one.
+    fn _come<'py>(slf: &Bound<'py, Self>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (py, this) = (slf.py(), slf.get());
+        let arrival = wait::run(py, || this.raw.arrive(this.action.is_some()))?;
+        Ok(Some(match arrival {
+            Arrival::Full => return Ok(None),
+            Arrival::Wait(come) => {
+                let place = BarrierPlace {
+                    barrier: slf.clone().unbind(),
+                    come: Mutex::new(Some(come)),
+                    pid: std::process::id(),
+                };
+                Bound::new(py, place)?.into_any()
             }
-            (Arrival::Open(index), _) => Ok(index),
-            _ => Err(pumasi::Error::BrokenBarrier).or_raise(),
-        }
+            done => PyInt::new(py, this.act(py, done)?).into_any(),
+        }))
+    }
+
+    /// Look after others who wait here and have died: then the barrier breaks.
+    fn _look_for_dead(&self, py: Python<'_>, turn: usize) {
+        py.detach(|| self.raw.look_for_dead(None, turn));
     }
 
     /// Make the barrier whole and empty; for those who wait it is broken.

@@ -1,9 +1,10 @@
 //! Condition: a lock of ours and, in the heap, those who wait without it.
 
 use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use pumasi::heap::object::ObjectRef;
-use pumasi::sync::{Acquired, RawCondition, RawRLock, Waited};
+use pumasi::sync::{Acquired, Enlisted, RawCondition, RawRLock, Waited};
 use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyAssertionError, PyTypeError};
 use pyo3::gc::PyVisit;
@@ -84,6 +85,63 @@ impl Held {
             Held::RLock(lock) => lock.get().last_death().keep(death),
         }
         warn_of(py, death)
+    }
+}
+
+/// A place among those who wait at a Condition, for `pumasi.aio`, which does not sleep there.
+///
+/// It is left at the latest when it is dropped; a notification that had come for it goes to another.
+#[pyclass(frozen, module = "pumasi._core")]
+pub struct ConditionPlace {
+    condition: Py<Condition>,
+    place: Mutex<Option<Enlisted>>,
+    /// Whose place it is: a fork inherits the object and not the place.
+    pid: u32,
+}
+
+impl ConditionPlace {
+    fn take(&self) -> Option<Enlisted> {
+        if std::process::id() != self.pid {
+            return None;
+        }
+        self.place
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
+    }
+}
+
+#[pymethods]
+impl ConditionPlace {
+    /// Whether the notification has come.
+    fn notified(&self) -> bool {
+        let place = self.place.lock().unwrap_or_else(PoisonError::into_inner);
+        let raw = &self.condition.get().raw;
+        place.as_ref().is_some_and(|place| raw.is_notified(place))
+    }
+
+    /// Look after others who were notified and have died: then it is another's turn.
+    fn look_for_dead(&self, py: Python<'_>) {
+        py.detach(|| self.condition.get().raw.look_for_dead());
+    }
+
+    /// Leave, holding the lock again; whether a notification had come.
+    fn leave(&self) -> bool {
+        let raw = &self.condition.get().raw;
+        self.take().is_some_and(|place| raw.leave(place))
+    }
+
+    /// Leave without an answer: a notification that had come goes to another.
+    fn pass_on(&self) {
+        if let Some(place) = self.take() {
+            self.condition.get().raw.leave_for(place);
+        }
+    }
+}
+
+impl Drop for ConditionPlace {
+    fn drop(&mut self) {
+        self.pass_on();
     }
 }
 
@@ -224,6 +282,18 @@ impl Condition {
     /// Notify all who wait.
     fn notify_all(&self, py: Python<'_>) -> PyResult<()> {
         self.notify_some(py, u32::MAX)
+    }
+
+    /// Take a place among those who wait, holding the lock.
+    fn _enlist(slf: &Bound<'_, Self>) -> PyResult<ConditionPlace> {
+        let this = slf.get();
+        this.assert_mine("must acquire() condition before using wait()")?;
+        let place = wait::run(slf.py(), || this.raw.enlist())?;
+        Ok(ConditionPlace {
+            condition: slf.clone().unbind(),
+            place: Mutex::new(Some(place)),
+            pid: std::process::id(),
+        })
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {

@@ -60,7 +60,7 @@ mod _core {
     use super::*;
 
     #[pymodule_export]
-    use super::barrier::Barrier;
+    use super::barrier::{Barrier, BarrierPlace};
     #[pymodule_export]
     use super::bench::{bench_conclude, bench_estimate};
     #[pymodule_export]
@@ -68,7 +68,7 @@ mod _core {
     #[pymodule_export]
     use super::cli::{cli_main, render_bench};
     #[pymodule_export]
-    use super::condition::{Condition, Counted};
+    use super::condition::{Condition, ConditionPlace, Counted};
     #[pymodule_export]
     use super::counter::Counter;
     #[pymodule_export]
@@ -102,7 +102,7 @@ mod _core {
     #[pymodule_export]
     use super::reference::{Reference, dereference};
     #[pymodule_export]
-    use super::rwlock::{RwLock, RwLockSide};
+    use super::rwlock::{AnnouncedWriter, RwLock, RwLockSide};
     #[pymodule_export]
     use super::set::{Set, SetIterator};
     #[pymodule_export]

@@ -1,9 +1,10 @@
 //! RwLock: many who read or one who writes.
 
 use core::time::Duration;
+use std::sync::{Mutex, PoisonError};
 
 use pumasi::heap::object::ObjectRef;
-use pumasi::sync::{Acquired, RawRwLock};
+use pumasi::sync::{Acquired, Announced, RawRwLock};
 use pyo3::prelude::*;
 
 use crate::block::by_reference;
@@ -58,6 +59,11 @@ impl RwLock {
             Side::Read => self.raw.acquire_read(limit),
             Side::Write => self.raw.acquire_write(limit),
         })?;
+        self.told(py, side, acquired)
+    }
+
+    /// Whether the lock is ours; keeps the news of a death, and warns of it.
+    fn told(&self, py: Python<'_>, side: Side, acquired: Acquired) -> PyResult<bool> {
         match acquired {
             Acquired::No => return Ok(false),
             Acquired::Yes => self.died.forget(),
@@ -167,6 +173,17 @@ impl RwLock {
         }
     }
 
+    /// Announce a writer, for `pumasi.aio`, which does not sleep: from now on those who come to read
+    /// wait for it. None where another one writes or is about to.
+    fn _announce(slf: &Bound<'_, Self>) -> PyResult<Option<AnnouncedWriter>> {
+        let this = slf.get();
+        let announced = wait::run(slf.py(), || this.raw.announce())?;
+        Ok(announced.map(|writer| AnnouncedWriter {
+            lock: slf.clone().unbind(),
+            writer: Mutex::new(Some(writer)),
+        }))
+    }
+
     /// Return whether anybody writes.
     fn locked(&self) -> bool {
         self.raw.is_written()
@@ -196,6 +213,51 @@ impl RwLock {
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         assert_spawning(slf)?;
         by_reference(slf)
+    }
+}
+
+/// A writer which keeps new readers out and has not begun. It is withdrawn at the latest when it is
+/// dropped.
+#[pyclass(frozen, module = "pumasi._core")]
+pub struct AnnouncedWriter {
+    lock: Py<RwLock>,
+    writer: Mutex<Option<Announced>>,
+}
+
+#[pymethods]
+impl AnnouncedWriter {
+    /// Acquire the lock to write, if nobody reads any more.
+    fn begin(&self, py: Python<'_>) -> PyResult<bool> {
+        let lock = self.lock.get();
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(announced) = writer.as_ref() else {
+            return Ok(false);
+        };
+        let acquired = lock.raw.begin(announced).or_raise()?;
+        if acquired.is_ours() {
+            *writer = None;
+        }
+        drop(writer);
+        lock.told(py, Side::Write, acquired)
+    }
+
+    /// Look after readers who have died.
+    fn look_for_dead(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.lock.get().raw.look_for_dead()).or_raise()
+    }
+
+    /// Let readers in again, without having written; a second time does nothing.
+    fn withdraw(&self) {
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(announced) = writer.take() {
+            self.lock.get().raw.withdraw(announced);
+        }
+    }
+}
+
+impl Drop for AnnouncedWriter {
+    fn drop(&mut self) {
+        self.withdraw();
     }
 }
 
