@@ -13,6 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -329,6 +330,15 @@ def test_what_a_server_has_since_python_3_14() -> None:
         names |= {"c": 3}
         assert names.copy() == {"a": 1, "c": 3}
         assert server.set([1]) | {2} == {1, 2}
+        for make in ("RLock", "Semaphore", "BoundedSemaphore", "Condition"):
+            other = getattr(server, make)()
+            assert not other.locked()
+            with other:
+                # Each thread has its own in the server.
+                with ThreadPoolExecutor(1) as thread:
+                    assert thread.submit(other.locked).result()
+                assert other.locked()
+            assert not other.locked()
         with lock:
             assert lock.locked()
         assert not lock.locked()

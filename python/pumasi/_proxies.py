@@ -128,6 +128,45 @@ class DictProxy(_Dict):  # type: ignore[misc]
         return self
 
 
+_AnyRLock: Any = type(threading.RLock())
+
+
+class _RLock(_AnyRLock):  # type: ignore[misc]
+    """The lock behind a proxy, which Python 3.14 can ask whether it is held."""
+
+    def locked(self) -> bool:
+        # To find it out by acquiring would keep it from others for a moment.
+        return repr(self).startswith("<locked ")
+
+
+class _Semaphore(threading.Semaphore):
+    def locked(self) -> bool:
+        return self._value == 0
+
+
+class _BoundedSemaphore(threading.BoundedSemaphore):
+    def locked(self) -> bool:
+        return self._value == 0
+
+
+class _Condition(threading.Condition):
+    def __init__(self, lock: Any = None) -> None:
+        super().__init__(_RLock() if lock is None else lock)
+
+    def locked(self) -> bool:
+        return self._lock.locked()  # type: ignore[attr-defined, no-any-return]
+
+
+class ConditionProxy(_standard.ConditionProxy):  # type: ignore[misc, name-defined]
+    """A proxy of a condition in a manager's server."""
+
+    _exposed_ = (*_standard.ConditionProxy._exposed_, "locked")  # type: ignore[attr-defined]
+
+    def locked(self) -> bool:
+        """Whether somebody holds the lock."""
+        return self._callmethod("locked")  # type: ignore[no-any-return]
+
+
 class WithSets(_standard.SyncManager):
     """The standard library's manager, with what its types have since Python 3.14."""
 
@@ -137,6 +176,10 @@ if not hasattr(WithSets, "set"):
     WithSets.register("list", list, ListProxy)
     WithSets.register("dict", dict, DictProxy)
     WithSets.register("Lock", threading.Lock, AcquirerProxy)
+    WithSets.register("RLock", _RLock, AcquirerProxy)
+    WithSets.register("Semaphore", _Semaphore, AcquirerProxy)
+    WithSets.register("BoundedSemaphore", _BoundedSemaphore, AcquirerProxy)
+    WithSets.register("Condition", _Condition, ConditionProxy)
 
 
 class HeapProxy:
