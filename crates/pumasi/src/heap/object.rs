@@ -281,6 +281,12 @@ impl<H: Host> PartialEq for ObjectRef<H> {
 
 impl<H: Host> Eq for ObjectRef<H> {}
 
+impl<H: Host> core::hash::Hash for ObjectRef<H> {
+    fn hash<S: core::hash::Hasher>(&self, state: &mut S) {
+        (self.heap.id(), self.token()).hash(state);
+    }
+}
+
 impl<H: Host> core::fmt::Debug for ObjectRef<H> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         write!(f, "{}@{:#x}", self.kind.name(), self.off)

@@ -1,10 +1,10 @@
 //! List and Dict in one process: what every method does, and what every type comes back as.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pumasi::containers::{Element, StoredAs};
-use pumasi::{Dict, Dynamic, Error, Heap, List, Lock, Shareable, Value};
+use pumasi::{Dict, Dynamic, Error, Heap, List, Lock, Shareable, Value, Vector};
 
 use crate::common::tidy;
 
@@ -442,4 +442,49 @@ fn a_reader_never_sees_half_of_a_change() {
         dict.insert(1, text(1, 1)).unwrap();
         done.store(true, Ordering::Relaxed);
     });
+}
+
+#[test]
+fn a_dict_is_iterated_from_both_ends() {
+    let dict = Dict::of((0..5).map(|n| (n, n * n))).unwrap();
+    let mut pairs = dict.iter().unwrap().map(Result::unwrap);
+    assert_eq!(pairs.len(), 5);
+    assert_eq!(pairs.next_back(), Some((4, 16)));
+    assert_eq!(pairs.next(), Some((0, 0)));
+    assert_eq!(pairs.len(), 3);
+    assert_eq!(
+        pairs.by_ref().rev().collect::<Vec<_>>(),
+        [(3, 9), (2, 4), (1, 1)]
+    );
+    assert_eq!(
+        (pairs.next(), pairs.next_back(), pairs.len()),
+        (None, None, 0)
+    );
+}
+
+#[test]
+#[expect(
+    clippy::mutable_key_type,
+    reason = "hashed by which object it leads to, and that never changes"
+)]
+fn equal_handles_hash_alike() {
+    let (list, other): (List<u8>, List<u8>) = (List::new().unwrap(), List::new().unwrap());
+    let vectors = [Vector::of([1u8]).unwrap(), Vector::of([1u8]).unwrap()];
+    let lists = HashSet::from([list.clone(), other.clone(), list.clone()]);
+    assert_eq!(lists.len(), 2);
+    assert!(lists.contains(&list) && lists.contains(&other));
+    assert!(!lists.contains(&List::new().unwrap()));
+    let vectors: HashSet<Vector<u8>> = vectors.iter().chain(&vectors).cloned().collect();
+    assert_eq!(vectors.len(), 2, "contents do not count");
+}
+
+#[test]
+fn errors_go_anywhere() {
+    fn anywhere<T: std::error::Error + Send + Sync + 'static>() {}
+    anywhere::<pumasi::Error>();
+    anywhere::<pumasi::process::JoinError>();
+    let error: Box<dyn std::error::Error + Send + Sync> =
+        Box::new(List::<u8>::new().unwrap().remove(0).unwrap_err());
+    assert_eq!(error.to_string(), "pop index out of range");
+    assert!(error.source().is_none());
 }

@@ -226,6 +226,22 @@ impl<T: Shareable, H: Host> Array<T, H> {
         })
     }
 
+    /// The values as they are at this moment, one after another.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let array = pumasi::Array::new(&[3u32, 4])?;
+    /// assert_eq!(array.iter()?.sum::<u32>(), 7);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Array`].
+    pub fn iter(&self) -> Result<std::vec::IntoIter<T>> {
+        Ok(self.to_vec()?.into_iter())
+    }
+
     /// Sets the values from `index` on, in one step.
     ///
     /// # Errors
@@ -271,6 +287,12 @@ impl<T, H: Host> PartialEq for Array<T, H> {
 }
 
 impl<T, H: Host> Eq for Array<T, H> {}
+
+impl<T, H: Host> core::hash::Hash for Array<T, H> {
+    fn hash<S: core::hash::Hasher>(&self, state: &mut S) {
+        self.buffer.object().hash(state);
+    }
+}
 
 impl<T, H: Host> fmt::Debug for Array<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

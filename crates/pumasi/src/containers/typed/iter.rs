@@ -8,8 +8,8 @@ use crate::containers::typed::Element;
 use crate::containers::typed::stored::read_item;
 use crate::error::Result;
 
-/// The elements of a list as they were when [`List::iter`](crate::List::iter) was called. Each may be an error, for
-/// it is only now read as a `T`.
+/// The elements of a list as they were when [`List::iter`](crate::List::iter) was called. Each may
+/// be an error, for it is only now read as a `T`.
 pub struct ListIter<T> {
     snapshot: Snapshot,
     next: usize,
@@ -72,17 +72,20 @@ pub type SetIter<K> = ListIter<K>;
 /// may be an error, for it is only now read as a `T`.
 pub type DequeIter<T> = ListIter<T>;
 
-/// The pairs of a dictionary as they were when [`Dict::iter`](crate::Dict::iter) was called. Each may be an error,
-/// for it is only now read as a `K` and a `V`.
+/// The pairs of a dictionary as they were when [`Dict::iter`](crate::Dict::iter) was called. Each
+/// may be an error, for it is only now read as a `K` and a `V`.
 pub struct DictIter<K, V> {
     snapshot: Snapshot,
+    /// The pairs that are left: those at `next..end`.
     next: usize,
+    end: usize,
     types: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K, V> DictIter<K, V> {
     pub(super) fn new(snapshot: Snapshot) -> Self {
         DictIter {
+            end: snapshot.len() / 2,
             snapshot,
             next: 0,
             types: PhantomData,
@@ -90,21 +93,32 @@ impl<K, V> DictIter<K, V> {
     }
 }
 
+impl<K: Element, V: Element> DictIter<K, V> {
+    fn pair(&self, index: usize) -> Option<Result<(K, V)>> {
+        let key = self.snapshot.get(2 * index)?;
+        let value = self.snapshot.get(2 * index + 1)?;
+        Some(read_item(key).and_then(|key| Ok((key, read_item(value)?))))
+    }
+}
+
 impl<K: Element, V: Element> Iterator for DictIter<K, V> {
     type Item = Result<(K, V)>;
 
     fn next(&mut self) -> Option<Result<(K, V)>> {
-        let (key, value) = (
-            self.snapshot.get(self.next)?,
-            self.snapshot.get(self.next + 1)?,
-        );
-        self.next += 2;
-        Some(read_item(key).and_then(|key| Ok((key, read_item(value)?))))
+        let pair = (self.next < self.end).then(|| self.pair(self.next))?;
+        self.next += 1;
+        pair
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
-        let left = (self.snapshot.len() - self.next) / 2;
-        (left, Some(left))
+        (self.end - self.next, Some(self.end - self.next))
+    }
+}
+
+impl<K: Element, V: Element> DoubleEndedIterator for DictIter<K, V> {
+    fn next_back(&mut self) -> Option<Result<(K, V)>> {
+        self.end = self.end.checked_sub(1).filter(|last| *last >= self.next)?;
+        self.pair(self.end)
     }
 }
 
@@ -114,7 +128,7 @@ impl<K: Element, V: Element> core::iter::FusedIterator for DictIter<K, V> {}
 impl<K, V> fmt::Debug for DictIter<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DictIter")
-            .field("left", &((self.snapshot.len() - self.next) / 2))
+            .field("left", &(self.end - self.next))
             .finish_non_exhaustive()
     }
 }

@@ -78,6 +78,12 @@ macro_rules! handle {
 
         impl<$($p),+> Eq for $name<$($p),+> {}
 
+        impl<$($p),+> core::hash::Hash for $name<$($p),+> {
+            fn hash<S: core::hash::Hasher>(&self, state: &mut S) {
+                self.raw.object().hash(state);
+            }
+        }
+
         impl<$($p),+> fmt::Debug for $name<$($p),+> {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 self.raw.object().fmt(f)
@@ -163,6 +169,12 @@ macro_rules! of_dict {
         }
 
         impl $(<$($p),+>)? Eq for $name $(<$($p),+>)? {}
+
+        impl $(<$($p),+>)? core::hash::Hash for $name $(<$($p),+>)? {
+            fn hash<S: core::hash::Hasher>(&self, state: &mut S) {
+                self.dict.hash(state);
+            }
+        }
 
         impl $(<$($p),+>)? fmt::Debug for $name $(<$($p),+>)? {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -337,6 +337,12 @@ impl<T, H: Host> PartialEq for Value<T, H> {
 
 impl<T, H: Host> Eq for Value<T, H> {}
 
+impl<T, H: Host> core::hash::Hash for Value<T, H> {
+    fn hash<S: core::hash::Hasher>(&self, state: &mut S) {
+        self.buffer.object().hash(state);
+    }
+}
+
 impl<T, H: Host> fmt::Debug for Value<T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Value@{:#x}", self.buffer.object().offset())

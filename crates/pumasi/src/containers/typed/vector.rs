@@ -139,6 +139,24 @@ impl<T: Shareable> Vector<T> {
     ///
     /// ```
     /// # fn main() -> pumasi::Result<()> {
+    /// let squares = pumasi::Vector::of((1..4).map(|n: u64| n * n))?;
+    /// assert_eq!(squares.to_vec()?, [1, 4, 9]);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Vector::new`].
+    pub fn of(elements: impl IntoIterator<Item = T>) -> Result<Vector<T>> {
+        let vector = Vector::new()?;
+        vector.extend(elements)?;
+        Ok(vector)
+    }
+
+    /// A vector of these elements, in the default heap.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
     /// let vector = pumasi::Vector::from_slice(&[1u32, 2, 3])?;
     /// vector.push(4)?;
     /// assert_eq!(vector.to_vec()?, [1, 2, 3, 4]);
@@ -239,6 +257,23 @@ impl<T: Shareable> Vector<T> {
     /// See [`Vector`].
     pub fn to_vec(&self) -> Result<Vec<T>> {
         self.range(..)
+    }
+
+    /// The elements as they are at this moment, one after another.
+    ///
+    /// ```
+    /// # fn main() -> pumasi::Result<()> {
+    /// let vector = pumasi::Vector::of([2.5, 1.0, 4.0])?;
+    /// let largest = vector.iter()?.reduce(f64::max);
+    /// assert_eq!(largest, Some(4.0));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// See [`Vector`].
+    pub fn iter(&self) -> Result<std::vec::IntoIter<T>> {
+        Ok(self.to_vec()?.into_iter())
     }
 
     /// A copy of the elements in a range as they are at one moment; of one that ends past the end,
@@ -502,6 +537,12 @@ impl<T> PartialEq for Vector<T> {
 }
 
 impl<T> Eq for Vector<T> {}
+
+impl<T> core::hash::Hash for Vector<T> {
+    fn hash<S: core::hash::Hasher>(&self, state: &mut S) {
+        self.raw.object().hash(state);
+    }
+}
 
 impl<T> fmt::Debug for Vector<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -235,6 +235,12 @@ macro_rules! handle {
 
         impl Eq for $name {}
 
+        impl core::hash::Hash for $name {
+            fn hash<S: core::hash::Hasher>(&self, state: &mut S) {
+                self.raw.object().hash(state);
+            }
+        }
+
         impl core::fmt::Debug for $name {
             fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
                 self.raw.object().fmt(f)
