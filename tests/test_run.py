@@ -46,6 +46,13 @@ def test_every_order_of_import() -> None:
     assert found == ["pumasi"] * 15
 
 
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_the_pool_of_a_server(method: str) -> None:
+    done = run("pool_of_a_server.py", method)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "[1, 2] 8\n" * 3
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_segments(method: str) -> None:
     done = run("segments.py", method)

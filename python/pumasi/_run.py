@@ -54,6 +54,7 @@ def install() -> None:
         theirs = importlib.import_module(f"multiprocessing.{module}")
         for name in names:
             setattr(theirs, name, getattr(ours[module], name))
+    _let_servers_find_their_pool()
     for name in multiprocessing.__all__:
         setattr(multiprocessing, name, getattr(pumasi, name))
     # `Pool(...)` and managers of the class itself ask for the default context by this name.
@@ -107,6 +108,18 @@ def _keep_contexts_whole() -> None:
     }
     for name, method in made.items():
         setattr(standard, name, method)
+
+
+def _let_servers_find_their_pool() -> None:
+    """Register the standard library's pool, which a server makes, by a name that is not rebound."""
+    from multiprocessing import managers as standard
+
+    from . import managers, pool
+
+    ours: Any = managers.SyncManager
+    for registry in (ours._registry, ours._builtin, standard.SyncManager._registry):  # type: ignore[attr-defined]
+        if "Pool" in registry:
+            registry["Pool"] = (pool._StandardPool, *registry["Pool"][1:])
 
 
 def _told(args: Any) -> Any:
