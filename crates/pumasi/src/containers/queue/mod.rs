@@ -17,13 +17,14 @@
 //! If a process dies in an operation: before the commit word, the state, nothing has happened;
 //! after it the log has what is still to do.
 
+mod patience;
 mod put;
 mod reader;
 mod take;
 mod tasks;
 mod wait;
 
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::sync::atomic::Ordering;
 
 use crate::containers::face::face;
 use crate::containers::snapshot::Snapshot;
@@ -42,6 +43,8 @@ use crate::heap::ring::{
 use crate::heap::value::Fetch;
 use crate::observer::Op;
 use crate::sys::{Host, Real};
+
+use patience::Patience;
 
 pub use take::Taken;
 
@@ -65,8 +68,8 @@ pub struct RawQueue<H: Host = Real> {
     bound: u64,
     order: Order,
     counts_tasks: bool,
-    /// For how many nanoseconds the next wait looks before it sleeps.
-    look: AtomicU32,
+    /// For how long the next wait looks before it sleeps.
+    patience: Patience,
 }
 
 /// How a look at the queue ended that may have found nothing.
@@ -80,7 +83,7 @@ impl<H: Host> Clone for RawQueue<H> {
     fn clone(&self) -> Self {
         RawQueue {
             object: self.object.clone(),
-            look: AtomicU32::new(wait::LONG_LOOK),
+            patience: Patience::new(),
             ..*self
         }
     }
@@ -146,7 +149,7 @@ impl<H: Host> RawQueue<H> {
                 Order::LastFirst
             },
             counts_tasks: Cell(heap.get(hub + HUB_TASKS)) != Cell::EMPTY,
-            look: AtomicU32::new(wait::LONG_LOOK),
+            patience: Patience::new(),
             object,
         })
     }

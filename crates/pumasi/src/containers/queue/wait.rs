@@ -13,9 +13,6 @@ use crate::sys::Host;
 
 const FIRST_SLICE: Duration = Duration::from_millis(1);
 const LAST_SLICE: Duration = Duration::from_millis(50);
-/// How long a wait looks before it sleeps, at most and at least: a sleeper is woken in some 50 µs.
-pub(super) const LONG_LOOK: u32 = 50_000;
-const SHORT_LOOK: u32 = 1_000;
 
 /// Which look of an operation this is.
 #[derive(Clone, Copy, Default)]
@@ -81,14 +78,19 @@ impl<H: Host> RawQueue<H> {
         let mut slice = FIRST_SLICE;
         turn.note = true;
         loop {
-            let seen = match look(turn)? {
-                Looked::Done(done) => return Ok(Some(done)),
+            let looked = look(turn)?;
+            let waited = host.now().saturating_sub(started);
+            let seen = match looked {
+                Looked::Done(done) => {
+                    self.patience.slept(waited);
+                    return Ok(Some(done));
+                }
                 Looked::Nothing(seen) => seen,
             };
             turn.slept = true;
-            let waited = host.now().saturating_sub(started);
             let left = timeout.map_or(LAST_SLICE, |t| t.saturating_sub(waited));
             if left.is_zero() {
+                self.patience.slept(Duration::MAX);
                 self.object.tell_of(op, true);
                 return Ok(None);
             }
@@ -110,8 +112,7 @@ impl<H: Host> RawQueue<H> {
         hint: impl Fn() -> bool,
     ) -> Result<Option<T>> {
         let host = self.heap().host();
-        let long = self.look.load(Ordering::Relaxed);
-        let until = Duration::from_nanos(u64::from(long)).min(timeout.unwrap_or(Duration::MAX));
+        let until = self.patience.look().min(timeout.unwrap_or(Duration::MAX));
         let mut round = 0u32;
         loop {
             if hint()
@@ -120,19 +121,15 @@ impl<H: Host> RawQueue<H> {
                     ..Turn::default()
                 })?
             {
-                let longer = long.saturating_mul(2).min(LONG_LOOK);
-                self.look.store(longer, Ordering::Relaxed);
+                self.patience.found();
                 return Ok(Some(done));
             }
             core::hint::spin_loop();
             round += 1;
             if round.is_multiple_of(8) && host.now().saturating_sub(started) >= until {
-                break;
+                return Ok(None);
             }
         }
-        self.look
-            .store((long / 2).max(SHORT_LOOK), Ordering::Relaxed);
-        Ok(None)
     }
 
     /// What a look that found nothing says: what the word to sleep at holds, where it has left a
