@@ -1,5 +1,6 @@
 //! Several processes build one index of words, in which anybody can search meanwhile. One of them
-//! is killed on the way: what it had entered stays, and whoever waits for the end is told, and enters the rest.
+//! is killed on the way: what it had entered stays, and whoever waits for the end is told, and
+//! enters the rest.
 
 use pumasi::containers::Joined;
 use pumasi::{DefaultDict, Queue, Set};

@@ -38,7 +38,10 @@
 //! | to share | use |
 //! |---|---|
 //! | a sequence that grows, of one type or of any values | [`List`] |
+//! | a sequence with two ends, or the last so many of one | [`Deque`] |
+//! | numbers or plain structs side by side, as many as there are | [`Vector`] |
 //! | a mapping, with atomic [`add`](Dict::add) and [`update`](Dict::update) | [`Dict`] |
+//! | elements, each of them once | [`Set`] |
 //! | counts by key | [`Counter`] |
 //! | a mapping that makes what is missing, groups for instance | [`DefaultDict`] |
 //! | values by name, each of its own type | [`Namespace`] |
@@ -48,8 +51,11 @@
 //! | a struct of your own, in any of these | `#[derive(`[`Shareable`]`)]` |
 //! | values of any type, as Python stores them | [`Dynamic`] |
 //! | a turn | [`Lock`], [`RLock`] |
+//! | a turn of one who writes, or of all who read | [`RwLock`] |
 //! | so many turns at a time | [`BoundedSemaphore`], [`Semaphore`] |
 //! | a signal | [`Event`] |
+//! | waiting, in one's turn, for what others change in theirs | [`Condition`] |
+//! | a point at which so many wait for each other | [`Barrier`] |
 //!
 //! All of these are handles: a clone leads to the same object, so does a handle that was sent to
 //! another process as an argument or result of a [`task`](macro@task), and a container stored in
@@ -98,7 +104,8 @@
 //!
 //! # Is it worth it?
 //!
-//! [`bench`](mod@bench) runs a function of yours in series, on threads and on processes, and says which pays.
+//! [`bench`](mod@bench) runs a function of yours in series, on threads and on processes, and says
+//! which pays.
 //!
 //! # With Python
 //!

@@ -31,8 +31,9 @@ static STARTED: AtomicU32 = AtomicU32::new(0);
 
 /// Has children run `command`, a program and its first arguments, instead of this program.
 ///
-/// The program must be built with the same tasks and begin with [`pumasi::init()`](crate::process::init).
-/// An empty command goes back to this program, with the arguments it was started with.
+/// The program must be built with the same tasks and begin with
+/// [`pumasi::init()`](crate::process::init). An empty command goes back to this program, with the
+/// arguments it was started with.
 pub fn set_executable(command: Vec<OsString>) {
     let command = (!command.is_empty()).then_some(command);
     *EXECUTABLE.write().unwrap_or_else(PoisonError::into_inner) = command;

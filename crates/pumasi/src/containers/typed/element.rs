@@ -27,8 +27,9 @@ use crate::heap::shareable::{self, Native, Shareable};
 /// A type that a [`List`](crate::List) or [`Dict`](crate::Dict) can hold.
 ///
 /// Integers, floats, `bool`, `char`, `String`, `Vec<u8>`, options and tuples of these, nested
-/// Lists, Dicts, Sets, Deques and [`Queue`](crate::Queue)s, [`Dynamic`], and every type that derives [`Shareable`]. To store a type
-/// of your own, derive that; there is nothing to implement here.
+/// containers (Lists, Dicts and Dicts with habits, Sets, Deques, Vectors, Queues), [`Dynamic`], and
+/// every type that derives [`Shareable`]. To store a type of your own, derive that; there is nothing
+/// to implement here.
 ///
 /// ```
 /// use pumasi::{List, Shareable};

@@ -200,8 +200,8 @@ impl Heap<Real> {
     /// The heap lives as long as a process has it open, whoever made it. Its name is free again when
     /// the last one has [closed](Heap::close) it or ended; where that one was killed, for the next
     /// who asks for the name. A handle of what lies in it can be an argument of a [`task`] (the
-    /// child opens the heap then), but not its result. It may take a few milliseconds, and waits for others that open or
-    /// leave the same heap.
+    /// child opens the heap then), but not its result. It may take a few milliseconds, and waits for
+    /// others that open or leave the same heap.
     ///
     /// ```
     /// use pumasi::{Dict, Heap};

@@ -1,5 +1,5 @@
-//! Lock, RLock, the semaphores, Event, Condition and Barrier as Rust programs use them: handles, guards, and the news
-//! of a death.
+//! Lock, RLock, RwLock, the semaphores, Event, Condition and Barrier as Rust programs use them:
+//! handles, guards, and the news of a death.
 //!
 //! The untyped faces (`RawLock` and so on) do the work. Here an acquisition becomes a guard which
 //! gives up what it holds when it goes, and a dead holder becomes [`LockError::Abandoned`], which
