@@ -13,7 +13,7 @@ source "$(dirname "$0")/lib.sh"
 
 # The cheap ones first: a slip in the form shows within a minute. What builds with the profile of
 # the tests is in one row, for cargo lets one build at a time into a directory.
-rust=(fmt clippy msrv rust-tests loom interop doc-tests)
+rust=(fmt clippy features msrv rust-tests loom interop doc-tests)
 python=(venv typing python-tests conformance-part)
 
 logs=target/ci
@@ -62,7 +62,7 @@ end_tree() {
 steps=("$@")
 if ((${#steps[@]} == 0)) && [[ -n ${VERBOSE:-} ]]; then
     # Both need what the other row has built.
-    steps=(fmt clippy msrv rust-tests loom venv interop typing python-tests conformance-part doc-tests)
+    steps=(fmt clippy features msrv rust-tests loom venv interop typing python-tests conformance-part doc-tests)
 fi
 if ((${#steps[@]})); then
     run_steps "${steps[@]}"
