@@ -575,3 +575,47 @@ def test_a_program_may_be_the_first_process_of_a_container(tmp_path: Path) -> No
         [*within, sys.executable, str(program)], capture_output=True, text=True, timeout=100
     )
     assert (ended.stdout, ended.stderr) == ("1 1 2 0\n" * 3, "")
+
+
+_FORK_MEANWHILE = """
+import os, threading
+from pumasi._lifeline import Lifeline
+
+pipe = os.pipe
+found = []
+
+
+def fork(writers):
+    pid = os.fork()
+    if pid == 0:
+        try:
+            os.fstat(writers[0])
+        except OSError:
+            os._exit(0)
+        os._exit(1)
+    found.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def pipe_and_fork():
+    # Between the pipe and its being known another thread forks, if it may.
+    ends = pipe()
+    writers.append(ends[1])
+    other.start()
+    other.join(0.3)
+    return ends
+
+
+writers = []
+other = threading.Thread(target=fork, args=(writers,))
+os.pipe = pipe_and_fork
+lifeline = Lifeline()
+os.pipe = pipe
+other.join()
+print(found)
+lifeline.close()
+"""
+
+
+def test_no_child_of_a_fork_keeps_a_lifeline_open() -> None:
+    # A worker would outlive its owner for as long as that child lives.
+    assert in_python(_FORK_MEANWHILE) == "[0]\n"

@@ -11,6 +11,7 @@ import fcntl
 import os
 import select
 import signal
+import threading
 from multiprocessing.connection import Connection
 
 _F_SETSIG = 10
@@ -20,23 +21,34 @@ class Lifeline:
     """A pipe whose writing end only the owner has, and the kernel closes at its end."""
 
     _writers: set[int] = set()  # noqa: RUF012
+    _open = False
+    #: Held across a fork: a child must know of every writing end that it inherits.
+    _changing = threading.RLock()
 
     def __init__(self) -> None:
-        reader, self.writer = os.pipe()
+        with Lifeline._changing:
+            reader, self.writer = os.pipe()
+            self._open = True
+            Lifeline._writers.add(self.writer)
         self.reader = Connection(reader, writable=False)
-        self._open = True
-        Lifeline._writers.add(self.writer)
 
     def close(self) -> None:
         """Let go of both ends, once: another pipe may have their numbers afterwards."""
-        if self._open and self.writer in Lifeline._writers:
+        with Lifeline._changing:
+            if not self._open or self.writer not in Lifeline._writers:
+                return
             self._open = False
             Lifeline._writers.discard(self.writer)
             os.close(self.writer)
-            self.reader.close()
+        self.reader.close()
 
     def __del__(self) -> None:
         self.close()
+
+    @classmethod
+    def forking(cls) -> None:
+        """Before a fork: no other thread makes or closes one."""
+        cls._changing.acquire()
 
     @classmethod
     def forked(cls) -> None:
@@ -44,9 +56,14 @@ class Lifeline:
         for writer in cls._writers:
             os.close(writer)
         cls._writers.clear()
+        cls._changing.release()
 
 
-os.register_at_fork(after_in_child=Lifeline.forked)
+os.register_at_fork(
+    before=Lifeline.forking,
+    after_in_parent=Lifeline._changing.release,
+    after_in_child=Lifeline.forked,
+)
 
 
 def die_with_owner(lifeline: Connection) -> None:
