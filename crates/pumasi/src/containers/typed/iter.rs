@@ -10,6 +10,16 @@ use crate::error::Result;
 
 /// The elements of a list as they were when [`List::iter`](crate::List::iter) was called. Each may
 /// be an error, for it is only now read as a `T`.
+///
+/// ```
+/// let list = pumasi::List::of([1, 2, 3])?;
+/// let mut iter = list.iter()?;
+/// list.clear()?; // the iterator has a copy
+/// assert_eq!(iter.len(), 3);
+/// assert_eq!(iter.next_back().transpose()?, Some(3));
+/// assert_eq!(iter.collect::<pumasi::Result<Vec<_>>>()?, [1, 2]);
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 pub struct ListIter<T> {
     snapshot: Snapshot,
     next: usize,
@@ -66,14 +76,39 @@ impl<T> fmt::Debug for ListIter<T> {
 
 /// The elements of a set as they were when [`Set::iter`](crate::Set::iter) was called. Each may be
 /// an error, for it is only now read as a `K`.
+///
+/// ```
+/// let set = pumasi::Set::of([2, 1, 2])?;
+/// assert_eq!(set.iter()?.len(), 2);
+/// assert_eq!(set.iter()?.rev().collect::<pumasi::Result<Vec<_>>>()?, [1, 2]);
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 pub type SetIter<K> = ListIter<K>;
 
 /// The elements of a deque as they were when [`Deque::iter`](crate::Deque::iter) was called. Each
 /// may be an error, for it is only now read as a `T`.
+///
+/// ```
+/// let deque = pumasi::Deque::of([1, 2])?;
+/// let iter = deque.iter()?;
+/// deque.push_front(0)?; // the iterator has a copy
+/// assert_eq!(iter.collect::<pumasi::Result<Vec<_>>>()?, [1, 2]);
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 pub type DequeIter<T> = ListIter<T>;
 
 /// The pairs of a dictionary as they were when [`Dict::iter`](crate::Dict::iter) was called. Each
 /// may be an error, for it is only now read as a `K` and a `V`.
+///
+/// ```
+/// let ages = pumasi::Dict::of([('b', 24), ('a', 42)])?;
+/// let mut iter = ages.iter()?;
+/// assert_eq!(iter.len(), 2);
+/// assert_eq!(iter.next_back().transpose()?, Some(('a', 42)));
+/// assert_eq!(iter.next().transpose()?, Some(('b', 24)));
+/// assert!(iter.next().is_none());
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 pub struct DictIter<K, V> {
     snapshot: Snapshot,
     /// The pairs that are left: those at `next..end`.

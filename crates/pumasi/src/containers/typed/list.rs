@@ -1,4 +1,4 @@
-//! A shared list of elements of one type.
+//! A shared list of elements of one type. Long because every method has its example.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -72,6 +72,12 @@ lockable!(List<T>);
 impl<T: Element> List<T> {
     /// An empty list in the default heap.
     ///
+    /// ```
+    /// let list = pumasi::List::<u32>::new()?;
+    /// assert_eq!(list.pop()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`], and as [`Heap::global`].
     pub fn new() -> Result<List<T>> {
@@ -79,6 +85,17 @@ impl<T: Element> List<T> {
     }
 
     /// An empty list in a heap of your choice.
+    ///
+    /// ```
+    /// use pumasi::{Error, Heap, List};
+    ///
+    /// let heap = Heap::builder().limit(64 << 20).create()?;
+    /// let rows = List::<List<u8>>::new_in(&heap)?;
+    /// rows.push(List::new_in(&heap)?)?;
+    /// // What is nested has to be of the same heap.
+    /// assert!(matches!(rows.push(List::new()?), Err(Error::WrongHeap { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -106,6 +123,17 @@ impl<T: Element> List<T> {
 
     /// The same list, read as one of other elements. An element that is none is an error when it
     /// is read.
+    ///
+    /// ```
+    /// use pumasi::{Dynamic, Error, List};
+    ///
+    /// let list = List::of([1, 2])?;
+    /// let same = list.clone().cast::<Dynamic>();
+    /// same.push("rice")?;
+    /// assert_eq!(list.get(1)?, Some(2));
+    /// assert!(matches!(list.get(2), Err(Error::TypeMismatch { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn cast<U: Element>(self) -> List<U> {
         List::from(self.raw)
@@ -119,6 +147,12 @@ impl<T: Element> List<T> {
 
     /// How many elements there are.
     ///
+    /// ```
+    /// let list = pumasi::List::of([1, 2])?;
+    /// assert_eq!(list.len()?, 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`List`].
     #[inline]
@@ -128,6 +162,12 @@ impl<T: Element> List<T> {
 
     /// Whether there is none.
     ///
+    /// ```
+    /// let list = pumasi::List::<u32>::new()?;
+    /// assert!(list.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`List`].
     pub fn is_empty(&self) -> Result<bool> {
@@ -135,6 +175,13 @@ impl<T: Element> List<T> {
     }
 
     /// A copy of the element at `index`, `None` past the end.
+    ///
+    /// ```
+    /// let list = pumasi::List::of([1, 2])?;
+    /// assert_eq!(list.get(1)?, Some(2));
+    /// assert_eq!(list.get(2)?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`List`].
@@ -149,6 +196,14 @@ impl<T: Element> List<T> {
 
     /// A copy of the first element.
     ///
+    /// ```
+    /// let list = pumasi::List::of([1, 2])?;
+    /// assert_eq!(list.first()?, Some(1));
+    /// list.clear()?;
+    /// assert_eq!(list.first()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`List`].
     pub fn first(&self) -> Result<Option<T>> {
@@ -156,6 +211,14 @@ impl<T: Element> List<T> {
     }
 
     /// A copy of the last element.
+    ///
+    /// ```
+    /// let list = pumasi::List::of([1, 2])?;
+    /// assert_eq!(list.last()?, Some(2));
+    /// list.clear()?;
+    /// assert_eq!(list.last()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`List`].
@@ -168,6 +231,14 @@ impl<T: Element> List<T> {
     }
 
     /// A copy of all elements as they are at one moment.
+    ///
+    /// ```
+    /// let list = pumasi::List::of([1, 2])?;
+    /// let copy = list.to_vec()?;
+    /// list.push(3)?;
+    /// assert_eq!(copy, [1, 2]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`List`].
@@ -214,6 +285,13 @@ impl<T: Element> List<T> {
 
     /// Where `element` is first, in a copy of the list.
     ///
+    /// ```
+    /// let list = pumasi::List::of([5, 7, 7])?;
+    /// assert_eq!(list.position(&7)?, Some(1));
+    /// assert_eq!(list.position(&9)?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`List`].
     pub fn position(&self, element: &T) -> Result<Option<usize>>
@@ -230,6 +308,13 @@ impl<T: Element> List<T> {
 
     /// Whether `element` is in a copy of the list.
     ///
+    /// ```
+    /// let list = pumasi::List::of([5, 7])?;
+    /// assert!(list.contains(&7)?);
+    /// assert!(!list.contains(&9)?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`List`].
     pub fn contains(&self, element: &T) -> Result<bool>
@@ -243,6 +328,14 @@ impl<T: Element> List<T> {
 
     /// Adds an element at the end.
     ///
+    /// ```
+    /// let list = pumasi::List::<String>::new()?;
+    /// list.push("rice")?; // copied straight into the list
+    /// list.push(format!("{} sheaves", 3))?;
+    /// assert_eq!(list.to_vec()?, ["rice", "3 sheaves"]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`List`].
     #[inline]
@@ -254,6 +347,14 @@ impl<T: Element> List<T> {
     }
 
     /// Takes the last element out; `None` when there is none.
+    ///
+    /// ```
+    /// let list = pumasi::List::of([1, 2])?;
+    /// assert_eq!(list.pop()?, Some(2));
+    /// assert_eq!(list.pop()?, Some(1));
+    /// assert_eq!(list.pop()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`List`]; an element of another type is out nevertheless.
@@ -268,6 +369,15 @@ impl<T: Element> List<T> {
 
     /// Overwrites the element at `index`.
     ///
+    /// ```
+    /// let list = pumasi::List::of([1, 2])?;
+    /// list.set(0, 7)?;
+    /// assert_eq!(list.to_vec()?, [7, 2]);
+    /// // It does not grow.
+    /// assert!(matches!(list.set(2, 3), Err(pumasi::Error::IndexOutOfRange { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::IndexOutOfRange`] past the end; see [`List`].
     #[inline]
@@ -281,6 +391,14 @@ impl<T: Element> List<T> {
 
     /// Adds an element before the one at `index`, or at the end.
     ///
+    /// ```
+    /// let list = pumasi::List::of([1, 2])?;
+    /// list.insert(0, 7)?;
+    /// list.insert(99, 8)?; // past the end: at the end
+    /// assert_eq!(list.to_vec()?, [7, 1, 2, 8]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`List`].
     pub fn insert(&self, index: usize, element: impl StoredAs<T>) -> Result<()> {
@@ -292,6 +410,14 @@ impl<T: Element> List<T> {
     }
 
     /// Takes the element at `index` out.
+    ///
+    /// ```
+    /// let list = pumasi::List::of([5, 6, 7])?;
+    /// assert_eq!(list.remove(1)?, 6);
+    /// assert_eq!(list.to_vec()?, [5, 7]);
+    /// assert!(matches!(list.remove(2), Err(pumasi::Error::IndexOutOfRange { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::IndexOutOfRange`] past the end; see [`List`].
@@ -329,6 +455,14 @@ impl<T: Element> List<T> {
     }
 
     /// Adds elements at the end, all in one step.
+    ///
+    /// ```
+    /// let list = pumasi::List::of([1])?;
+    /// list.extend([2, 3])?;
+    /// list.extend(list.to_vec()?)?;
+    /// assert_eq!(list.to_vec()?, [1, 2, 3, 1, 2, 3]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`List`].
@@ -370,6 +504,15 @@ impl<T: Element> List<T> {
 
     /// Removes the elements of a range, all in one step.
     ///
+    /// ```
+    /// let list = pumasi::List::of([0, 1, 2, 3])?;
+    /// list.remove_range(1..=2)?;
+    /// assert_eq!(list.to_vec()?, [0, 3]);
+    /// list.remove_range(1..99)?; // what lies past the end is no error
+    /// assert_eq!(list.to_vec()?, [0]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`List`].
     pub fn remove_range(&self, range: impl RangeBounds<usize>) -> Result<()> {
@@ -378,6 +521,13 @@ impl<T: Element> List<T> {
 
     /// Removes everything.
     ///
+    /// ```
+    /// let list = pumasi::List::of([1, 2])?;
+    /// list.clear()?;
+    /// assert!(list.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`List`].
     pub fn clear(&self) -> Result<()> {
@@ -385,6 +535,13 @@ impl<T: Element> List<T> {
     }
 
     /// Reverses the order.
+    ///
+    /// ```
+    /// let list = pumasi::List::of([1, 2, 3])?;
+    /// list.reverse()?;
+    /// assert_eq!(list.to_vec()?, [3, 2, 1]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`List`].
@@ -397,6 +554,13 @@ impl<T: Element> List<T> {
     /// They are compared in a copy, outside every lock; when others change the list meanwhile it
     /// is done again, in the end with the list [`locked`](List::locked).
     ///
+    /// ```
+    /// let list = pumasi::List::of(["salt", "rice"].map(String::from))?;
+    /// list.sort()?;
+    /// assert_eq!(list.to_vec()?, ["rice", "salt"]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`List`].
     pub fn sort(&self) -> Result<()>
@@ -407,6 +571,13 @@ impl<T: Element> List<T> {
     }
 
     /// Sorts the elements by a comparison; see [`List::sort`].
+    ///
+    /// ```
+    /// let list = pumasi::List::of([0.5_f64, 2.0, 1.0])?;
+    /// list.sort_by(|a, b| b.total_cmp(a))?; // floats have no order of their own
+    /// assert_eq!(list.to_vec()?, [2.0, 1.0, 0.5]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`List`].
@@ -430,7 +601,14 @@ impl<T: Element> List<T> {
         self.raw.reorder_if(version, &order)
     }
 
-    locked!();
+    locked!(
+        list: "List::of([1, 2])?",
+        "if held.last()? == Some(2) {",
+        "    held.push(3)?; // it is the last one still",
+        "}",
+        "drop(held);",
+        "assert_eq!(list.to_vec()?, [1, 2, 3]);",
+    );
 }
 
 fn position(index: usize) -> Result<isize> {

@@ -28,6 +28,16 @@ pub trait Lockable {
 ///
 /// All operations of others, in this process and elsewhere, wait meanwhile; those of this thread
 /// go through, by the guard or by any other handle. It stays in its thread.
+///
+/// ```
+/// let list = pumasi::List::of([1, 2])?;
+/// let held = list.locked()?;
+/// let sum: i32 = held.to_vec()?.into_iter().sum();
+/// list.push(sum)?; // by any handle: it is this thread's
+/// drop(held); // from here on others go on
+/// assert_eq!(list.to_vec()?, [1, 2, 3]);
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 #[must_use = "the container is free again when the guard goes"]
 pub struct Locked<'a, C: Lockable> {
     container: &'a C,
@@ -117,11 +127,30 @@ pub(crate) fn alone<H: Host>(lock: &RawRLock<H>) -> Result<(Alone<'_, H>, bool)>
     Ok((Alone(lock), contended))
 }
 
-/// `locked` and `locked_timeout`, documented once.
+/// `locked` and `locked_timeout`, documented once, with an example of a container that is called
+/// `$it`, is made by `$made`, and of what is done with it, line by line.
 macro_rules! locked {
     () => {
+        // Of what has no lines of its own to show.
+        locked!(
+            value: "Value::new(3)?",
+            "if held.get()? > 2 {",
+            "    held.set(0)?; // it has not changed since",
+            "}",
+            "drop(held);",
+            "assert_eq!(value.get()?, 0);",
+        );
+    };
+    ($it:ident: $made:literal, $($line:literal),+ $(,)?) => {
         /// Has this container to itself: operations of others wait until the guard goes, those of
         /// this thread go through. Waits until no other has it; re-entrant.
+        ///
+        /// ```
+        #[doc = concat!("let ", stringify!($it), " = pumasi::", $made, ";")]
+        #[doc = concat!("let held = ", stringify!($it), ".locked()?;")]
+        $(#[doc = $line])+
+        /// # Ok::<(), pumasi::Error>(())
+        /// ```
         ///
         /// # Errors
         /// [`LockError::Abandoned`](crate::sync::LockError::Abandoned), with the guard, when a
@@ -131,6 +160,21 @@ macro_rules! locked {
         }
 
         /// As `locked`, waiting at most `timeout`; `None` when another has it still.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        ///
+        #[doc = concat!("let ", stringify!($it), " = pumasi::", $made, ";")]
+        /// let timeout = Duration::from_millis(1);
+        #[doc = concat!(
+            "let free = || ", stringify!($it), ".locked_timeout(timeout).is_ok_and(|held| held.is_some());"
+        )]
+        #[doc = concat!("let held = ", stringify!($it), ".locked()?;")]
+        /// assert!(!std::thread::scope(|scope| scope.spawn(free).join().unwrap()));
+        /// drop(held);
+        /// assert!(free());
+        /// # Ok::<(), pumasi::Error>(())
+        /// ```
         ///
         /// # Errors
         /// As `locked`.

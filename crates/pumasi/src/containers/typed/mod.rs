@@ -52,6 +52,15 @@ macro_rules! handle {
     ($name:ident<$($p:ident),+>, $raw:ident) => {
         impl<$($p),+> $name<$($p),+> {
             /// The untyped face, for what this one leaves out.
+            ///
+            /// ```
+            #[doc = concat!("use pumasi::", stringify!($name), ";")]
+            ///
+            #[doc = concat!("let one: ", stringify!($name), " = ", stringify!($name), "::new()?;")]
+            #[doc = concat!("let same: ", stringify!($name), " = one.raw().clone().into();")]
+            /// assert_eq!(one, same); // another handle of the same object
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
             pub fn raw(&self) -> &$raw {
                 &self.raw
             }
