@@ -1,4 +1,5 @@
-//! A shared dictionary with keys and values of one type each.
+//! A shared dictionary with keys and values of one type each. Long because every method has its
+//! example.
 
 use core::fmt;
 use core::hash::Hash;
@@ -78,6 +79,16 @@ lockable!(Dict<K, V>);
 impl<K: Element, V: Element> Dict<K, V> {
     /// The same dictionary, read as one of other types. A key or value that is none of them is
     /// an error when it is read.
+    ///
+    /// ```
+    /// use pumasi::{Dict, Dynamic, Error};
+    ///
+    /// let ages = Dict::of([('a', 42)])?;
+    /// ages.clone().cast::<char, Dynamic>().insert('b', "young")?;
+    /// assert_eq!(ages.get('a')?, Some(42));
+    /// assert!(matches!(ages.get('b'), Err(Error::TypeMismatch { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn cast<L: Element, W: Element>(self) -> Dict<L, W> {
         Dict::from(self.raw)
@@ -87,6 +98,12 @@ impl<K: Element, V: Element> Dict<K, V> {
 impl<K: DictKey, V: Element> Dict<K, V> {
     /// An empty dictionary in the default heap.
     ///
+    /// ```
+    /// let counts = pumasi::Dict::<String, i64>::new()?;
+    /// assert_eq!(counts.get("rice")?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), and as [`Heap::global`].
     pub fn new() -> Result<Dict<K, V>> {
@@ -94,6 +111,17 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     }
 
     /// An empty dictionary in a heap of your choice.
+    ///
+    /// ```
+    /// use pumasi::{Dict, Error, Heap, List};
+    ///
+    /// let heap = Heap::builder().limit(64 << 20).create()?;
+    /// let rows = Dict::<u32, List<u8>>::new_in(&heap)?;
+    /// rows.insert(1, List::new_in(&heap)?)?;
+    /// // What is nested has to be of the same heap.
+    /// assert!(matches!(rows.insert(2, List::new()?), Err(Error::WrongHeap { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
@@ -137,6 +165,12 @@ impl<K: DictKey, V: Element> Dict<K, V> {
 
     /// How many keys there are.
     ///
+    /// ```
+    /// let ages = pumasi::Dict::of([('a', 42), ('b', 24), ('a', 43)])?;
+    /// assert_eq!(ages.len()?, 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Dict`].
     #[inline]
@@ -146,6 +180,12 @@ impl<K: DictKey, V: Element> Dict<K, V> {
 
     /// Whether there is none.
     ///
+    /// ```
+    /// let ages = pumasi::Dict::<String, u8>::new()?;
+    /// assert!(ages.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Dict`].
     pub fn is_empty(&self) -> Result<bool> {
@@ -153,6 +193,14 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     }
 
     /// A copy of the value under a key.
+    ///
+    /// ```
+    /// let ages = pumasi::Dict::<String, u8>::new()?;
+    /// ages.insert("Kim", 42)?;
+    /// assert_eq!(ages.get("Kim")?, Some(42));
+    /// assert_eq!(ages.get("Lee")?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Dict`].
@@ -173,6 +221,15 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     }
 
     /// Whether the key is there.
+    ///
+    /// ```
+    /// let words: pumasi::Dict = pumasi::Dict::new()?;
+    /// words.insert(1, "one")?;
+    /// assert!(words.contains_key(1)?);
+    /// assert!(words.contains_key(1.0)?); // keys are equal as in Python
+    /// assert!(!words.contains_key("1")?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Dict`].
@@ -202,6 +259,13 @@ impl<K: DictKey, V: Element> Dict<K, V> {
 
     /// A copy of all pairs at one moment, in order of insertion.
     ///
+    /// ```
+    /// let ages = pumasi::Dict::of([('b', 24), ('a', 42)])?;
+    /// ages.insert('b', 25)?; // keeps its place
+    /// assert_eq!(ages.to_vec()?, [('b', 25), ('a', 42)]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Dict`].
     pub fn to_vec(&self) -> Result<Vec<(K, V)>> {
@@ -209,6 +273,14 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     }
 
     /// A copy of all pairs at one moment as a map of this process's own.
+    ///
+    /// ```
+    /// let ages = pumasi::Dict::of([('a', 42)])?;
+    /// let copy = ages.to_map()?;
+    /// ages.clear()?;
+    /// assert_eq!(copy[&'a'], 42);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Dict`].
@@ -221,6 +293,12 @@ impl<K: DictKey, V: Element> Dict<K, V> {
 
     /// A copy of all keys at one moment, in order of insertion.
     ///
+    /// ```
+    /// let ages = pumasi::Dict::of([('b', 24), ('a', 42)])?;
+    /// assert_eq!(ages.keys()?, ['b', 'a']);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Dict`].
     pub fn keys(&self) -> Result<Vec<K>> {
@@ -232,6 +310,12 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     }
 
     /// A copy of all values at one moment, in order of insertion of their keys.
+    ///
+    /// ```
+    /// let ages = pumasi::Dict::of([('b', 24), ('a', 42)])?;
+    /// assert_eq!(ages.values()?, [24, 42]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Dict`].
@@ -246,6 +330,14 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     // ---- changing --------------------------------------------------------------------------
 
     /// Sets the value under a key.
+    ///
+    /// ```
+    /// let ages = pumasi::Dict::<String, u8>::new()?;
+    /// ages.insert("Kim", 42)?;
+    /// ages.insert("Kim", 43)?; // the value before is dropped
+    /// assert_eq!(ages.get("Kim")?, Some(43));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Dict`].
@@ -265,6 +357,13 @@ impl<K: DictKey, V: Element> Dict<K, V> {
 
     /// Sets the values under several keys, one after the other.
     ///
+    /// ```
+    /// let ages = pumasi::Dict::of([('a', 42)])?;
+    /// ages.extend([('b', 24), ('a', 43)])?;
+    /// assert_eq!(ages.to_vec()?, [('a', 43), ('b', 24)]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Dict`]; what came before the one that failed is there.
     pub fn extend(
@@ -277,6 +376,13 @@ impl<K: DictKey, V: Element> Dict<K, V> {
     }
 
     /// The value under a key, which is `value` from now on if there was none.
+    ///
+    /// ```
+    /// let ages = pumasi::Dict::<String, u8>::new()?;
+    /// assert_eq!(ages.get_or_insert("Kim", 42)?, 42);
+    /// assert_eq!(ages.get_or_insert("Kim", 7)?, 42); // of several processes one sets it
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Dict`].
@@ -361,6 +467,13 @@ impl<K: DictKey, V: Element> Dict<K, V> {
 
     /// Takes a key out; its value, or `None` when it was not there.
     ///
+    /// ```
+    /// let ages = pumasi::Dict::of([('a', 42)])?;
+    /// assert_eq!(ages.remove('a')?, Some(42));
+    /// assert_eq!(ages.remove('a')?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Dict`]; a value of another type is out nevertheless.
     pub fn remove(&self, key: impl StoredAs<K>) -> Result<Option<V>> {
@@ -375,6 +488,14 @@ impl<K: DictKey, V: Element> Dict<K, V> {
 
     /// Takes the newest pair out; `None` when there is none.
     ///
+    /// ```
+    /// let ages = pumasi::Dict::of([('b', 24), ('a', 42)])?;
+    /// assert_eq!(ages.pop_last()?, Some(('a', 42)));
+    /// assert_eq!(ages.pop_last()?, Some(('b', 24)));
+    /// assert_eq!(ages.pop_last()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Dict`]; a pair of other types is out nevertheless.
     pub fn pop_last(&self) -> Result<Option<(K, V)>> {
@@ -387,11 +508,24 @@ impl<K: DictKey, V: Element> Dict<K, V> {
 
     /// Removes everything.
     ///
+    /// ```
+    /// let ages = pumasi::Dict::of([('a', 42)])?;
+    /// ages.clear()?;
+    /// assert!(ages.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Dict`].
     pub fn clear(&self) -> Result<()> {
         self.raw.clear()
     }
 
-    locked!();
+    locked!(
+        stock: "Dict::of([('a', 5_i64), ('b', 0)])?",
+        "held.add('a', -3)?; // others see both sums or none",
+        "held.add('b', 3)?;",
+        "drop(held);",
+        "assert_eq!(stock.values()?, [2, 3]);",
+    );
 }

@@ -51,6 +51,16 @@ lockable!(Set<K>);
 impl<K: Element> Set<K> {
     /// The same set, read as one of another type. An element that is none of it is an error when
     /// it is read.
+    ///
+    /// ```
+    /// use pumasi::{Dynamic, Error, Set};
+    ///
+    /// let set = Set::of([1])?;
+    /// set.clone().cast::<Dynamic>().insert("rice")?;
+    /// assert!(set.contains(1)?);
+    /// assert!(matches!(set.to_vec(), Err(Error::TypeMismatch { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn cast<L: Element>(self) -> Set<L> {
         Set::from(self.raw)
@@ -68,6 +78,12 @@ struct Kept<'h> {
 impl<K: DictKey> Set<K> {
     /// An empty set in the default heap.
     ///
+    /// ```
+    /// let set = pumasi::Set::<String>::new()?;
+    /// assert_eq!(set.pop_last()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), and as [`Heap::global`].
     pub fn new() -> Result<Set<K>> {
@@ -76,6 +92,13 @@ impl<K: DictKey> Set<K> {
 
     /// An empty set in a heap of your choice.
     ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let set = pumasi::Set::<String>::new_in(&heap)?;
+    /// assert!(set.insert("rice")?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn new_in(heap: &Heap) -> Result<Set<K>> {
@@ -83,6 +106,12 @@ impl<K: DictKey> Set<K> {
     }
 
     /// A set of these elements, in the default heap.
+    ///
+    /// ```
+    /// let set = pumasi::Set::of([3, 1, 3])?;
+    /// assert_eq!(set.to_vec()?, [3, 1]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Set::new`].
@@ -100,6 +129,12 @@ impl<K: DictKey> Set<K> {
 
     /// How many elements there are.
     ///
+    /// ```
+    /// let set = pumasi::Set::of([3, 1, 3])?;
+    /// assert_eq!(set.len()?, 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Set`].
     pub fn len(&self) -> Result<usize> {
@@ -107,6 +142,12 @@ impl<K: DictKey> Set<K> {
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// let set = pumasi::Set::<u32>::new()?;
+    /// assert!(set.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Set`].
@@ -116,6 +157,15 @@ impl<K: DictKey> Set<K> {
 
     /// Whether the element is there.
     ///
+    /// ```
+    /// let set: pumasi::Set = pumasi::Set::new()?;
+    /// set.insert(1)?;
+    /// assert!(set.contains(1)?);
+    /// assert!(set.contains(1.0)?); // elements are equal as in Python
+    /// assert!(!set.contains("1")?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Set`].
     pub fn contains(&self, element: impl StoredAs<K>) -> Result<bool> {
@@ -123,6 +173,15 @@ impl<K: DictKey> Set<K> {
     }
 
     /// The elements as they are at this moment, in order of insertion; later changes do not show.
+    ///
+    /// ```
+    /// let set = pumasi::Set::of([1, 2])?;
+    /// for n in set.iter()? {
+    ///     set.insert(n? * 10)?;
+    /// }
+    /// assert_eq!(set.to_vec()?, [1, 2, 10, 20]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Set`].
@@ -132,6 +191,13 @@ impl<K: DictKey> Set<K> {
 
     /// A copy of all elements at one moment, in order of insertion.
     ///
+    /// ```
+    /// let set = pumasi::Set::of([2, 1])?;
+    /// set.insert(2)?; // keeps its place
+    /// assert_eq!(set.to_vec()?, [2, 1]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Set`].
     pub fn to_vec(&self) -> Result<Vec<K>> {
@@ -139,6 +205,13 @@ impl<K: DictKey> Set<K> {
     }
 
     /// A copy of all elements at one moment as a set of this process's own.
+    ///
+    /// ```
+    /// let set = pumasi::Set::of([2, 1])?;
+    /// let others = std::collections::HashSet::from([1, 3]);
+    /// assert!(!set.to_set()?.is_disjoint(&others));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Set`].
@@ -152,6 +225,13 @@ impl<K: DictKey> Set<K> {
     // ---- changing --------------------------------------------------------------------------
 
     /// Adds an element; whether it is new.
+    ///
+    /// ```
+    /// let seen = pumasi::Set::<String>::new()?;
+    /// assert!(seen.insert("rice")?);
+    /// assert!(!seen.insert("rice")?); // of several processes one is told that it is new
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Set`].
@@ -168,6 +248,13 @@ impl<K: DictKey> Set<K> {
 
     /// Takes an element out; whether it was there.
     ///
+    /// ```
+    /// let set = pumasi::Set::of([1])?;
+    /// assert!(set.remove(1)?);
+    /// assert!(!set.remove(1)?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Set`].
     pub fn remove(&self, element: impl StoredAs<K>) -> Result<bool> {
@@ -175,6 +262,14 @@ impl<K: DictKey> Set<K> {
     }
 
     /// Takes the newest element out; `None` when there is none.
+    ///
+    /// ```
+    /// let set = pumasi::Set::of([2, 1])?;
+    /// assert_eq!(set.pop_last()?, Some(1));
+    /// assert_eq!(set.pop_last()?, Some(2));
+    /// assert_eq!(set.pop_last()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Set`]; an element of another type is out nevertheless.
@@ -188,6 +283,13 @@ impl<K: DictKey> Set<K> {
 
     /// Adds several elements in one step; whether any was new.
     ///
+    /// ```
+    /// let set = pumasi::Set::of([1])?;
+    /// assert!(set.extend([1, 2])?);
+    /// assert!(!set.extend([1, 2])?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Set`]; then nothing was added.
     pub fn extend(&self, elements: impl IntoIterator<Item = impl StoredAs<K>>) -> Result<bool> {
@@ -195,6 +297,14 @@ impl<K: DictKey> Set<K> {
     }
 
     /// Removes several elements in one step; whether any was there.
+    ///
+    /// ```
+    /// let set = pumasi::Set::of([1, 2, 3])?;
+    /// assert!(set.remove_all([2, 9])?);
+    /// assert!(!set.remove_all([2, 9])?);
+    /// assert_eq!(set.to_vec()?, [1, 3]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Set`]; then nothing was removed.
@@ -204,6 +314,14 @@ impl<K: DictKey> Set<K> {
 
     /// Removes all elements but these in one step; whether there were any.
     ///
+    /// ```
+    /// let set = pumasi::Set::of([1, 2, 3])?;
+    /// assert!(set.retain_all([2, 9])?);
+    /// assert!(!set.retain_all([2, 9])?);
+    /// assert_eq!(set.to_vec()?, [2]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Set`]; then nothing was removed.
     pub fn retain_all(&self, elements: impl IntoIterator<Item = impl StoredAs<K>>) -> Result<bool> {
@@ -211,6 +329,13 @@ impl<K: DictKey> Set<K> {
     }
 
     /// Removes of these elements those that are there, and adds those that are not, in one step.
+    ///
+    /// ```
+    /// let set = pumasi::Set::of([1, 2])?;
+    /// set.toggle_all([2, 3])?;
+    /// assert_eq!(set.to_vec()?, [1, 3]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Set`]; then nothing was changed.
@@ -258,11 +383,25 @@ impl<K: DictKey> Set<K> {
 
     /// Removes everything.
     ///
+    /// ```
+    /// let set = pumasi::Set::of([1])?;
+    /// set.clear()?;
+    /// assert!(set.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Set`].
     pub fn clear(&self) -> Result<()> {
         self.raw.clear()
     }
 
-    locked!();
+    locked!(
+        set: "Set::of([1, 2])?",
+        "if held.remove(1)? {",
+        "    held.insert(7)?; // others see 1 or 7, never neither",
+        "}",
+        "drop(held);",
+        "assert_eq!(set.to_vec()?, [2, 7]);",
+    );
 }
