@@ -6,6 +6,20 @@ use crate::containers::typed::{Dynamic, Element};
 use crate::error::{Error, Result};
 
 /// A type that [`Dict::add`](crate::Dict::add) adds: `i64`, `u64`, `f64`, and [`Dynamic`] numbers.
+///
+/// ```
+/// use pumasi::containers::Addend;
+/// use pumasi::Dict;
+///
+/// fn sum<N: Addend>(sums: &Dict<u8, N>, numbers: Vec<N>) -> pumasi::Result<()> {
+///     numbers.into_iter().try_for_each(|n| sums.add(0, n).map(drop))
+/// }
+///
+/// let sums = Dict::of([(0, 0.5)])?;
+/// sum(&sums, vec![1.0, 2.0])?;
+/// assert_eq!(sums.get(0)?, Some(3.5));
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 pub trait Addend: Element {
     #[doc(hidden)]
     fn number(&self) -> Result<Number>;

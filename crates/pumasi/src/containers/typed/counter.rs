@@ -37,6 +37,13 @@ pub struct Counter<K = Dynamic> {
 
 impl<K> Counter<K> {
     /// The dictionary that it is, for everything else: waiting for a count, having it to oneself.
+    ///
+    /// ```
+    /// let counts = pumasi::Counter::of("banana".chars())?;
+    /// assert_eq!(counts.as_dict().get('a')?, Some(3));
+    /// assert_eq!(counts.as_dict().get('z')?, None); // a missing key is missing there
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn as_dict(&self) -> &Dict<K, i64> {
         &self.dict
@@ -46,6 +53,12 @@ impl<K> Counter<K> {
 impl<K: DictKey> Counter<K> {
     /// A counter of nothing, in the default heap.
     ///
+    /// ```
+    /// let counts = pumasi::Counter::<String>::new()?;
+    /// assert_eq!(counts.add("rice", 2)?, 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`], and as [`Heap::global`].
     pub fn new() -> Result<Counter<K>> {
@@ -54,6 +67,13 @@ impl<K: DictKey> Counter<K> {
 
     /// The same in a heap of your choice.
     ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let counts = pumasi::Counter::<String>::new_in(&heap)?;
+    /// assert_eq!(counts.add("rice", 2)?, 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn new_in(heap: &Heap) -> Result<Counter<K>> {
@@ -61,6 +81,12 @@ impl<K: DictKey> Counter<K> {
     }
 
     /// A counter of these items, in the default heap.
+    ///
+    /// ```
+    /// let counts = pumasi::Counter::of("banana".chars())?;
+    /// assert_eq!(counts.count('n')?, 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Counter::new`].
@@ -72,6 +98,14 @@ impl<K: DictKey> Counter<K> {
 
     /// The count of a key, 0 where it is missing.
     ///
+    /// ```
+    /// let counts = pumasi::Counter::of("banana".chars())?;
+    /// assert_eq!(counts.count('a')?, 3);
+    /// assert_eq!(counts.count('z')?, 0);
+    /// assert_eq!(counts.len()?, 3); // asking adds no key
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Counter`].
     #[inline]
@@ -81,6 +115,14 @@ impl<K: DictKey> Counter<K> {
 
     /// Adds to the count of a key, in one step; the new count, which may be negative.
     ///
+    /// ```
+    /// let stock = pumasi::Counter::<String>::new()?;
+    /// assert_eq!(stock.add("rice", 3)?, 3);
+    /// assert_eq!(stock.add("rice", -5)?, -2);
+    /// assert!(matches!(stock.add("rice", i64::MIN), Err(pumasi::Error::NotANumber)));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NotANumber`] when it grows past 64 bits; see [`Counter`].
     #[inline]
@@ -89,6 +131,13 @@ impl<K: DictKey> Counter<K> {
     }
 
     /// Counts these items, each in one step.
+    ///
+    /// ```
+    /// let words = pumasi::Counter::<String>::new()?;
+    /// words.extend("rice and salt and tea".split(' '))?;
+    /// assert_eq!(words.count("and")?, 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Counter`]; what was counted stays counted.
@@ -100,6 +149,13 @@ impl<K: DictKey> Counter<K> {
 
     /// How many keys there are, those with a count of 0, too.
     ///
+    /// ```
+    /// let counts = pumasi::Counter::of(['a', 'b', 'a'])?;
+    /// counts.add('b', -1)?;
+    /// assert_eq!((counts.count('b')?, counts.len()?), (0, 2));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Counter`].
     pub fn len(&self) -> Result<usize> {
@@ -107,6 +163,12 @@ impl<K: DictKey> Counter<K> {
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// let counts = pumasi::Counter::<u8>::new()?;
+    /// assert!(counts.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Counter`].
@@ -116,6 +178,13 @@ impl<K: DictKey> Counter<K> {
 
     /// The keys and their counts as they are at this moment.
     ///
+    /// ```
+    /// let counts = pumasi::Counter::of("banana".chars())?;
+    /// let pairs = counts.iter()?.collect::<pumasi::Result<Vec<_>>>()?;
+    /// assert_eq!(pairs, [('b', 1), ('a', 3), ('n', 2)]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Counter`].
     pub fn iter(&self) -> Result<DictIter<K, i64>> {
@@ -124,6 +193,13 @@ impl<K: DictKey> Counter<K> {
 
     /// The `n` keys with the highest counts at this moment, the highest first; of equal ones the
     /// one that came first.
+    ///
+    /// ```
+    /// let counts = pumasi::Counter::of("abbcc".chars())?;
+    /// assert_eq!(counts.most_common(2)?, [('b', 2), ('c', 2)]);
+    /// assert_eq!(counts.most_common(99)?.len(), 3);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Counter`].
@@ -136,6 +212,13 @@ impl<K: DictKey> Counter<K> {
 
     /// The sum of all counts at this moment.
     ///
+    /// ```
+    /// let counts = pumasi::Counter::of("banana".chars())?;
+    /// counts.add('z', -1)?;
+    /// assert_eq!(counts.total()?, 5);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NotANumber`] when it needs more than 64 bits; see [`Counter`].
     pub fn total(&self) -> Result<i64> {
@@ -146,6 +229,13 @@ impl<K: DictKey> Counter<K> {
 
     /// Takes a key out; its count, `None` when it was not there.
     ///
+    /// ```
+    /// let counts = pumasi::Counter::of("banana".chars())?;
+    /// assert_eq!(counts.remove('a')?, Some(3));
+    /// assert_eq!(counts.remove('a')?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Counter`].
     pub fn remove(&self, key: impl StoredAs<K>) -> Result<Option<i64>> {
@@ -153,6 +243,13 @@ impl<K: DictKey> Counter<K> {
     }
 
     /// Removes everything.
+    ///
+    /// ```
+    /// let counts = pumasi::Counter::of("banana".chars())?;
+    /// counts.clear()?;
+    /// assert_eq!(counts.total()?, 0);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Counter`].

@@ -47,6 +47,14 @@ pub struct DefaultDict<K = Dynamic, V = Dynamic> {
 impl<K, V> DefaultDict<K, V> {
     /// The dictionary that it is, for everything else: waiting for a value, having it to oneself.
     /// A missing key is missing there.
+    ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<u8, i64>::new()?;
+    /// assert_eq!(counts.as_dict().get(1)?, None);
+    /// assert_eq!(counts.get(1)?, 0);
+    /// assert_eq!(counts.as_dict().get(1)?, Some(0));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn as_dict(&self) -> &Dict<K, V> {
         &self.dict
@@ -56,6 +64,12 @@ impl<K, V> DefaultDict<K, V> {
 impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
     /// An empty one in the default heap.
     ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<String, i64>::new()?;
+    /// assert_eq!(counts.get("rice")?, 0);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), and as [`Heap::global`].
     pub fn new() -> Result<DefaultDict<K, V>> {
@@ -63,6 +77,16 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
     }
 
     /// The same in a heap of your choice.
+    ///
+    /// ```
+    /// use pumasi::{DefaultDict, Heap, List};
+    ///
+    /// let heap = Heap::builder().limit(64 << 20).create()?;
+    /// let groups = DefaultDict::<u8, List<u8>>::new_in(&heap)?;
+    /// let made = groups.get(1)?;
+    /// assert!(made.raw().object().heap().same(&heap)); // what is made is of that heap, too
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
@@ -77,6 +101,13 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
 
     /// The value under a key; where there is none it is made and stored.
     ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<String, i64>::new()?;
+    /// assert_eq!(counts.get("rice")?, 0);
+    /// assert_eq!(counts.len()?, 1); // what was made is there now
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`DefaultDict`].
     pub fn get(&self, key: impl StoredAs<K>) -> Result<V> {
@@ -84,6 +115,14 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
     }
 
     /// The value under a key, if there is one; none is made.
+    ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<String, i64>::new()?;
+    /// assert_eq!(counts.find("rice")?, None);
+    /// assert_eq!(counts.get("rice")?, 0);
+    /// assert_eq!(counts.find("rice")?, Some(0));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`DefaultDict`].
@@ -93,6 +132,14 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
 
     /// Whether the key is there.
     ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<String, i64>::new()?;
+    /// assert!(!counts.contains_key("rice")?);
+    /// counts.get("rice")?;
+    /// assert!(counts.contains_key("rice")?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`DefaultDict`].
     pub fn contains_key(&self, key: impl StoredAs<K>) -> Result<bool> {
@@ -101,6 +148,13 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
 
     /// Sets the value under a key; the one before is dropped.
     ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<String, i64>::new()?;
+    /// counts.insert("rice", 7)?;
+    /// assert_eq!(counts.get("rice")?, 7);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`DefaultDict`].
     pub fn insert(&self, key: impl StoredAs<K>, value: impl StoredAs<V>) -> Result<()> {
@@ -108,6 +162,13 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
     }
 
     /// Sets the values under several keys, one after the other.
+    ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<char, i64>::new()?;
+    /// counts.extend([('a', 1), ('b', 2), ('a', 3)])?;
+    /// assert_eq!((counts.get('a')?, counts.get('b')?), (3, 2));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`DefaultDict`]; what came before the one that failed is there.
@@ -143,6 +204,13 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
 
     /// Adds to the number under a key, in one step; the sum. A missing one counts from zero.
     ///
+    /// ```
+    /// let sums = pumasi::DefaultDict::<String, f64>::new()?;
+    /// assert_eq!(sums.add("rice", 0.5)?, 0.5);
+    /// assert_eq!(sums.add("rice", 0.5)?, 1.0);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Dict::add`].
     pub fn add(&self, key: impl StoredAs<K>, n: V) -> Result<V>
@@ -154,6 +222,13 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
 
     /// How many keys there are.
     ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<u8, i64>::new()?;
+    /// counts.get(1)?; // makes one
+    /// assert_eq!(counts.len()?, 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`DefaultDict`].
     pub fn len(&self) -> Result<usize> {
@@ -161,6 +236,12 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<u8, i64>::new()?;
+    /// assert!(counts.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`DefaultDict`].
@@ -170,6 +251,15 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
 
     /// The keys and their values as they are at this moment, in order of insertion.
     ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<char, i64>::new()?;
+    /// counts.add('b', 2)?;
+    /// counts.get('a')?;
+    /// let pairs = counts.iter()?.collect::<pumasi::Result<Vec<_>>>()?;
+    /// assert_eq!(pairs, [('b', 2), ('a', 0)]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`DefaultDict`].
     pub fn iter(&self) -> Result<DictIter<K, V>> {
@@ -178,6 +268,14 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
 
     /// Takes a key out; its value, `None` when it was not there.
     ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<char, i64>::new()?;
+    /// counts.add('b', 2)?;
+    /// assert_eq!(counts.remove('b')?, Some(2));
+    /// assert_eq!(counts.remove('b')?, None); // nothing is made to be taken out
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`DefaultDict`].
     pub fn remove(&self, key: impl StoredAs<K>) -> Result<Option<V>> {
@@ -185,6 +283,14 @@ impl<K: DictKey, V: Fresh> DefaultDict<K, V> {
     }
 
     /// Removes everything.
+    ///
+    /// ```
+    /// let counts = pumasi::DefaultDict::<char, i64>::new()?;
+    /// counts.add('b', 2)?;
+    /// counts.clear()?;
+    /// assert_eq!(counts.get('b')?, 0);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`DefaultDict`].

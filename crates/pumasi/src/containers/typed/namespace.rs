@@ -46,6 +46,12 @@ pub struct Namespace {
 impl Namespace {
     /// An empty one in the default heap.
     ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// assert_eq!(field.get::<String>("crop")?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), and as [`Heap::global`].
     pub fn new() -> Result<Namespace> {
@@ -54,6 +60,14 @@ impl Namespace {
 
     /// The same in a heap of your choice.
     ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let field = pumasi::Namespace::new_in(&heap)?;
+    /// field.set("crop", "rice")?;
+    /// assert!(field.contains("crop")?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory).
     pub fn new_in(heap: &Heap) -> Result<Namespace> {
@@ -61,12 +75,31 @@ impl Namespace {
     }
 
     /// The dictionary that it is, for everything else: having it to oneself.
+    ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// let held = field.as_dict().locked()?;
+    /// field.set("crop", "rice")?; // others see both or none
+    /// field.set("rows", 4)?;
+    /// drop(held);
+    /// assert_eq!(field.names()?, ["crop", "rows"]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn as_dict(&self) -> &Dict<String, Dynamic> {
         &self.dict
     }
 
     /// A copy of the value of this name; `None` where there is none.
+    ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// field.set("rows", 4)?;
+    /// assert_eq!(field.get::<u8>("rows")?, Some(4));
+    /// assert_eq!(field.get::<u8>("owner")?, None);
+    /// assert!(matches!(field.get::<String>("rows"), Err(pumasi::Error::TypeMismatch { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Namespace`].
@@ -76,6 +109,14 @@ impl Namespace {
 
     /// Sets the value of this name; the one before is dropped.
     ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// field.set("rows", 4)?;
+    /// field.set("rows", "four")?; // may be of another type
+    /// assert_eq!(field.get::<String>("rows")?.as_deref(), Some("four"));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Namespace`].
     pub fn set(&self, name: &str, value: impl StoredAs<Dynamic>) -> Result<()> {
@@ -83,6 +124,15 @@ impl Namespace {
     }
 
     /// Adds to the number of this name, in one step; the sum. A missing one counts from zero.
+    ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// assert_eq!(field.add("visits", 1_i64)?, 1);
+    /// assert_eq!(field.add("area", 2.5)?, 2.5);
+    /// field.set("crop", "rice")?;
+    /// assert!(matches!(field.add("crop", 1_i64), Err(pumasi::Error::NotANumber)));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Dict::add`].
@@ -95,6 +145,14 @@ impl Namespace {
     /// `change` gets `None` where there is none, and may run several times, as that of
     /// [`Dict::update`].
     ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// let longer = |log: Option<String>| log.unwrap_or_default() + "sown. ";
+    /// field.update("log", longer)?;
+    /// assert_eq!(field.update("log", longer)?, "sown. sown. ");
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Namespace`].
     pub fn update<T: Element>(&self, name: &str, change: impl FnMut(Option<T>) -> T) -> Result<T> {
@@ -102,6 +160,19 @@ impl Namespace {
     }
 
     /// Waits until `until` is true of the value of this name, as [`Dict::wait`] does.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let field = pumasi::Namespace::new()?;
+    /// let others = field.clone();
+    /// let other = std::thread::spawn(move || others.set("ripe", true));
+    /// let ripe = |ripe: Option<bool>| ripe == Some(true);
+    /// assert!(field.wait("ripe", Some(Duration::from_secs(60)), ripe)?);
+    /// assert!(!field.wait("mown", Some(Duration::ZERO), |mown: Option<bool>| mown.is_some())?);
+    /// # other.join().unwrap()?;
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Namespace`].
@@ -116,6 +187,14 @@ impl Namespace {
 
     /// Takes a value out and drops it; whether it was there.
     ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// field.set("crop", "rice")?;
+    /// assert!(field.remove("crop")?);
+    /// assert!(!field.remove("crop")?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Namespace`].
     pub fn remove(&self, name: &str) -> Result<bool> {
@@ -123,6 +202,14 @@ impl Namespace {
     }
 
     /// Whether there is a value of this name.
+    ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// field.set("owner", pumasi::Dynamic::None)?;
+    /// assert!(field.contains("owner")?); // None is a value
+    /// assert!(!field.contains("crop")?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Namespace`].
@@ -132,6 +219,15 @@ impl Namespace {
 
     /// The names at this moment, in the order in which they were first set.
     ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// field.set("rows", 4)?;
+    /// field.set("crop", "rice")?;
+    /// field.set("rows", 5)?; // keeps its place
+    /// assert_eq!(field.names()?, ["rows", "crop"]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Namespace`].
     pub fn names(&self) -> Result<Vec<String>> {
@@ -139,6 +235,16 @@ impl Namespace {
     }
 
     /// Names and values as they are at this moment.
+    ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// field.set("crop", "rice")?;
+    /// for pair in field.iter()? {
+    ///     let (name, value) = pair?;
+    ///     assert_eq!((name.as_str(), value.as_str()), ("crop", Some("rice")));
+    /// }
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Namespace`].
@@ -148,6 +254,13 @@ impl Namespace {
 
     /// How many values there are.
     ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// field.set("crop", "rice")?;
+    /// assert_eq!(field.len()?, 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Namespace`].
     pub fn len(&self) -> Result<usize> {
@@ -156,6 +269,12 @@ impl Namespace {
 
     /// Whether there is none.
     ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// assert!(field.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Namespace`].
     pub fn is_empty(&self) -> Result<bool> {
@@ -163,6 +282,14 @@ impl Namespace {
     }
 
     /// Removes everything.
+    ///
+    /// ```
+    /// let field = pumasi::Namespace::new()?;
+    /// field.set("crop", "rice")?;
+    /// field.clear()?;
+    /// assert!(field.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Namespace`].
