@@ -1,4 +1,4 @@
-//! A shared list with two ends, of elements of one type.
+//! A shared list with two ends, of elements of one type. Long because every method has its example.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -55,6 +55,13 @@ lockable!(Deque<T>);
 impl<T: Element> Deque<T> {
     /// An empty deque of any length, in the default heap.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::<u32>::new()?;
+    /// assert_eq!(deque.bound(), None);
+    /// assert_eq!(deque.pop_front()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`], and as [`Heap::global`].
     pub fn new() -> Result<Deque<T>> {
@@ -62,6 +69,17 @@ impl<T: Element> Deque<T> {
     }
 
     /// The same in a heap of your choice.
+    ///
+    /// ```
+    /// use pumasi::{Deque, Error, Heap, List};
+    ///
+    /// let heap = Heap::builder().limit(64 << 20).create()?;
+    /// let rows = Deque::<List<u8>>::new_in(&heap)?;
+    /// rows.push_back(List::new_in(&heap)?)?;
+    /// // What is nested has to be of the same heap.
+    /// assert!(matches!(rows.push_back(List::new()?), Err(Error::WrongHeap { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -71,6 +89,13 @@ impl<T: Element> Deque<T> {
 
     /// An empty deque of at most `bound` elements, in the default heap.
     ///
+    /// ```
+    /// let latest = pumasi::Deque::<u32>::bounded(2)?;
+    /// latest.extend([1, 2, 3])?;
+    /// assert_eq!(latest.to_vec()?, [2, 3]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Deque::new`].
     pub fn bounded(bound: usize) -> Result<Deque<T>> {
@@ -78,6 +103,13 @@ impl<T: Element> Deque<T> {
     }
 
     /// The same in a heap of your choice.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let latest = pumasi::Deque::<u32>::bounded_in(&heap, 2)?;
+    /// assert_eq!(latest.bound(), Some(2));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -105,6 +137,16 @@ impl<T: Element> Deque<T> {
 
     /// The same deque, read as one of other elements. An element that is none is an error when it
     /// is read.
+    ///
+    /// ```
+    /// use pumasi::{Deque, Dynamic, Error};
+    ///
+    /// let deque = Deque::of([1])?;
+    /// deque.clone().cast::<Dynamic>().push_back("rice")?;
+    /// assert_eq!(deque.front()?, Some(1));
+    /// assert!(matches!(deque.back(), Err(Error::TypeMismatch { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn cast<U: Element>(self) -> Deque<U> {
         Deque::from(self.raw)
@@ -117,12 +159,24 @@ impl<T: Element> Deque<T> {
     // ---- reading ---------------------------------------------------------------------------
 
     /// How many elements there may be; `None` for any number.
+    ///
+    /// ```
+    /// assert_eq!(pumasi::Deque::<u32>::bounded(3)?.bound(), Some(3));
+    /// assert_eq!(pumasi::Deque::<u32>::new()?.bound(), None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn bound(&self) -> Option<usize> {
         self.raw.bound()
     }
 
     /// How many elements there are.
+    ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2])?;
+    /// assert_eq!(deque.len()?, 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Deque`].
@@ -133,6 +187,12 @@ impl<T: Element> Deque<T> {
 
     /// Whether there is none.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::<u32>::new()?;
+    /// assert!(deque.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Deque`].
     pub fn is_empty(&self) -> Result<bool> {
@@ -140,6 +200,14 @@ impl<T: Element> Deque<T> {
     }
 
     /// A copy of the element at `index`, `None` past the end.
+    ///
+    /// ```
+    /// let deque = pumasi::Deque::of([2, 3])?;
+    /// deque.push_front(1)?;
+    /// assert_eq!(deque.get(0)?, Some(1));
+    /// assert_eq!(deque.get(3)?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Deque`].
@@ -153,6 +221,14 @@ impl<T: Element> Deque<T> {
 
     /// A copy of the first element.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2])?;
+    /// assert_eq!(deque.front()?, Some(1));
+    /// deque.clear()?;
+    /// assert_eq!(deque.front()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Deque`].
     pub fn front(&self) -> Result<Option<T>> {
@@ -160,6 +236,14 @@ impl<T: Element> Deque<T> {
     }
 
     /// A copy of the last element.
+    ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2])?;
+    /// assert_eq!(deque.back()?, Some(2));
+    /// deque.clear()?;
+    /// assert_eq!(deque.back()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Deque`].
@@ -177,6 +261,14 @@ impl<T: Element> Deque<T> {
     }
 
     /// A copy of all elements as they are at one moment.
+    ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2])?;
+    /// let copy = deque.to_vec()?;
+    /// deque.push_front(0)?;
+    /// assert_eq!(copy, [1, 2]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Deque`].
@@ -205,6 +297,13 @@ impl<T: Element> Deque<T> {
 
     /// Where `element` is first, in a copy of the deque.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::of([5, 7, 7])?;
+    /// assert_eq!(deque.position(&7)?, Some(1));
+    /// assert_eq!(deque.position(&9)?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Deque`].
     pub fn position(&self, element: &T) -> Result<Option<usize>>
@@ -221,6 +320,13 @@ impl<T: Element> Deque<T> {
 
     /// Whether `element` is in a copy of the deque.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::of([5, 7])?;
+    /// assert!(deque.contains(&7)?);
+    /// assert!(!deque.contains(&9)?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Deque`].
     pub fn contains(&self, element: &T) -> Result<bool>
@@ -234,6 +340,15 @@ impl<T: Element> Deque<T> {
 
     /// Adds an element behind the last; of a full deque the first one goes.
     ///
+    /// ```
+    /// let latest = pumasi::Deque::<u32>::bounded(2)?;
+    /// latest.push_back(1)?;
+    /// latest.push_back(2)?;
+    /// latest.push_back(3)?; // 1 goes
+    /// assert_eq!(latest.to_vec()?, [2, 3]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Deque`].
     #[inline]
@@ -242,6 +357,15 @@ impl<T: Element> Deque<T> {
     }
 
     /// Adds an element before the first; of a full deque the last one goes.
+    ///
+    /// ```
+    /// let latest = pumasi::Deque::<u32>::bounded(2)?;
+    /// latest.push_front(1)?;
+    /// latest.push_front(2)?;
+    /// latest.push_front(3)?; // 1 goes
+    /// assert_eq!(latest.to_vec()?, [3, 2]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Deque`].
@@ -260,6 +384,14 @@ impl<T: Element> Deque<T> {
 
     /// Takes the last element out; `None` when there is none.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2])?;
+    /// assert_eq!(deque.pop_back()?, Some(2));
+    /// assert_eq!(deque.pop_back()?, Some(1));
+    /// assert_eq!(deque.pop_back()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Deque`]; an element of another type is out nevertheless.
     #[inline]
@@ -268,6 +400,14 @@ impl<T: Element> Deque<T> {
     }
 
     /// Takes the first element out; `None` when there is none.
+    ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2])?;
+    /// assert_eq!(deque.pop_front()?, Some(1));
+    /// assert_eq!(deque.pop_front()?, Some(2));
+    /// assert_eq!(deque.pop_front()?, None); // it does not wait; a Queue does
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Deque`]; an element of another type is out nevertheless.
@@ -289,6 +429,14 @@ impl<T: Element> Deque<T> {
     /// Adds elements behind the last, all in one step. Of a bounded deque as many go at the front
     /// as are too many.
     ///
+    /// ```
+    /// let latest = pumasi::Deque::<u32>::bounded(3)?;
+    /// latest.extend([1, 2])?;
+    /// latest.extend([3, 4])?;
+    /// assert_eq!(latest.to_vec()?, [2, 3, 4]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Deque`].
     pub fn extend(&self, elements: impl IntoIterator<Item = impl StoredAs<T>>) -> Result<()> {
@@ -297,6 +445,13 @@ impl<T: Element> Deque<T> {
 
     /// Adds elements before the first one after the other, all in one step: the last of them is
     /// the first in the end.
+    ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1])?;
+    /// deque.extend_front([2, 3])?;
+    /// assert_eq!(deque.to_vec()?, [3, 2, 1]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Deque`].
@@ -318,6 +473,14 @@ impl<T: Element> Deque<T> {
 
     /// Overwrites the element at `index`.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2])?;
+    /// deque.set(1, 7)?;
+    /// assert_eq!(deque.to_vec()?, [1, 7]);
+    /// assert!(matches!(deque.set(2, 3), Err(pumasi::Error::IndexOutOfRange { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::IndexOutOfRange`] past the end; see [`Deque`].
     #[inline]
@@ -331,6 +494,14 @@ impl<T: Element> Deque<T> {
 
     /// Changes the element at `index` in one step; what `change` returns. Nobody sees or changes
     /// the deque while `change` runs.
+    ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2])?;
+    /// let old = deque.update(1, |n| std::mem::replace(n, 20))?;
+    /// assert_eq!(old, 2);
+    /// assert_eq!(deque.to_vec()?, [1, 20]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::IndexOutOfRange`] past the end; see [`Deque`].
@@ -346,6 +517,16 @@ impl<T: Element> Deque<T> {
 
     /// Adds an element before the one at `index`, or at the end.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::<u32>::bounded(3)?;
+    /// deque.extend([1, 3])?;
+    /// deque.insert(1, 2)?;
+    /// assert_eq!(deque.to_vec()?, [1, 2, 3]);
+    /// // In the middle nothing is pushed out.
+    /// assert!(matches!(deque.insert(1, 0), Err(pumasi::Error::Full { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Full`] when there are as many as there may be; see [`Deque`].
     pub fn insert(&self, index: usize, element: impl StoredAs<T>) -> Result<()> {
@@ -358,6 +539,14 @@ impl<T: Element> Deque<T> {
 
     /// Takes the element at `index` out.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::of([5, 6, 7])?;
+    /// assert_eq!(deque.remove(1)?, 6);
+    /// assert_eq!(deque.to_vec()?, [5, 7]);
+    /// assert!(matches!(deque.remove(2), Err(pumasi::Error::IndexOutOfRange { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::IndexOutOfRange`] past the end; see [`Deque`].
     pub fn remove(&self, index: usize) -> Result<T> {
@@ -368,6 +557,15 @@ impl<T: Element> Deque<T> {
 
     /// Moves the first `n` elements to the back, one by one.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2, 3])?;
+    /// deque.rotate_left(1)?;
+    /// assert_eq!(deque.to_vec()?, [2, 3, 1]);
+    /// deque.rotate_left(7)?; // more than there are: on and on
+    /// assert_eq!(deque.to_vec()?, [3, 1, 2]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Deque`].
     pub fn rotate_left(&self, n: usize) -> Result<()> {
@@ -375,6 +573,13 @@ impl<T: Element> Deque<T> {
     }
 
     /// Moves the last `n` elements to the front, one by one.
+    ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2, 3])?;
+    /// deque.rotate_right(1)?;
+    /// assert_eq!(deque.to_vec()?, [3, 1, 2]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Deque`].
@@ -384,6 +589,13 @@ impl<T: Element> Deque<T> {
 
     /// Reverses the order.
     ///
+    /// ```
+    /// let deque = pumasi::Deque::of([1, 2, 3])?;
+    /// deque.reverse()?;
+    /// assert_eq!(deque.to_vec()?, [3, 2, 1]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Deque`].
     pub fn reverse(&self) -> Result<()> {
@@ -392,13 +604,28 @@ impl<T: Element> Deque<T> {
 
     /// Removes everything.
     ///
+    /// ```
+    /// let latest = pumasi::Deque::<u32>::bounded(3)?;
+    /// latest.push_back(1)?;
+    /// latest.clear()?;
+    /// assert!(latest.is_empty()?);
+    /// assert_eq!(latest.bound(), Some(3));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Deque`].
     pub fn clear(&self) -> Result<()> {
         self.raw.clear()
     }
 
-    locked!();
+    locked!(
+        deque: "Deque::of([1, 2])?",
+        "let first = held.pop_front()?;",
+        "held.extend(first)?; // nobody has missed it",
+        "drop(held);",
+        "assert_eq!(deque.to_vec()?, [2, 1]);",
+    );
 }
 
 fn position(index: usize) -> Result<isize> {
