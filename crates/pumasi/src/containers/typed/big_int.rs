@@ -6,6 +6,17 @@ use crate::containers::typed::Dynamic;
 use crate::heap::codec;
 
 /// An integer that does not fit 64 bits.
+///
+/// ```
+/// use pumasi::Dynamic;
+///
+/// assert!(matches!(Dynamic::from(5_u128), Dynamic::Int(5)));
+/// let big = Dynamic::from(u64::MAX);
+/// assert!(matches!(big, Dynamic::BigInt(_)));
+/// assert_eq!(big.to_string(), "18446744073709551615");
+/// assert_eq!(u64::try_from(big)?, u64::MAX);
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct BigInt(
     /// Two's complement, least significant byte first, as short as it can be.
@@ -22,12 +33,23 @@ impl BigInt {
     }
 
     /// Two's complement, least significant byte first.
+    ///
+    /// ```
+    /// let pumasi::Dynamic::BigInt(big) = pumasi::Dynamic::from(u64::MAX) else { unreachable!() };
+    /// // As short as it can be, and one more bit for the sign.
+    /// assert_eq!(big.to_le_bytes(), [255, 255, 255, 255, 255, 255, 255, 255, 0]);
+    /// ```
     #[must_use]
     pub fn to_le_bytes(&self) -> &[u8] {
         &self.0
     }
 
     /// Whether it is below zero.
+    ///
+    /// ```
+    /// let pumasi::Dynamic::BigInt(big) = pumasi::Dynamic::from(i128::MIN) else { unreachable!() };
+    /// assert!(big.is_negative());
+    /// ```
     #[must_use]
     pub fn is_negative(&self) -> bool {
         self.0.last().is_some_and(|last| last & 0x80 != 0)

@@ -92,6 +92,13 @@ pub struct Typed {
 
 impl Dynamic {
     /// The text, if it is one.
+    ///
+    /// ```
+    /// use pumasi::Dynamic;
+    ///
+    /// assert_eq!(Dynamic::from("rice").as_str(), Some("rice"));
+    /// assert_eq!(Dynamic::from(3).as_str(), None);
+    /// ```
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
         match self {
@@ -101,6 +108,14 @@ impl Dynamic {
     }
 
     /// The integer, if it is one of 64 bits.
+    ///
+    /// ```
+    /// use pumasi::Dynamic;
+    ///
+    /// assert_eq!(Dynamic::from(3).as_int(), Some(3));
+    /// assert_eq!(Dynamic::from(3.0).as_int(), None);
+    /// assert_eq!(Dynamic::from(u64::MAX).as_int(), None); // a BigInt
+    /// ```
     #[must_use]
     pub fn as_int(&self) -> Option<i64> {
         match self {
@@ -110,6 +125,14 @@ impl Dynamic {
     }
 
     /// The number as a float, if it is a float or an integer of 64 bits.
+    ///
+    /// ```
+    /// use pumasi::Dynamic;
+    ///
+    /// assert_eq!(Dynamic::from(2.5).as_float(), Some(2.5));
+    /// assert_eq!(Dynamic::from(3).as_float(), Some(3.0));
+    /// assert_eq!(Dynamic::from("3").as_float(), None);
+    /// ```
     #[must_use]
     pub fn as_float(&self) -> Option<f64> {
         match self {
@@ -121,6 +144,13 @@ impl Dynamic {
     }
 
     /// The truth value, if it is one.
+    ///
+    /// ```
+    /// use pumasi::Dynamic;
+    ///
+    /// assert_eq!(Dynamic::from(true).as_bool(), Some(true));
+    /// assert_eq!(Dynamic::from(1).as_bool(), None);
+    /// ```
     #[must_use]
     pub fn as_bool(&self) -> Option<bool> {
         match self {
@@ -130,6 +160,13 @@ impl Dynamic {
     }
 
     /// Whether it is Python's `None`.
+    ///
+    /// ```
+    /// use pumasi::Dynamic;
+    ///
+    /// assert!(Dynamic::from(None::<i64>).is_none());
+    /// assert!(!Dynamic::from(0).is_none());
+    /// ```
     #[must_use]
     pub fn is_none(&self) -> bool {
         matches!(self, Dynamic::None)
@@ -368,6 +405,17 @@ try_into! {
 
 impl Typed {
     /// The value, if `T` is its type.
+    ///
+    /// ```
+    /// use pumasi::{Dynamic, Error, List};
+    ///
+    /// let list: List = List::new()?;
+    /// list.push([1.0, 2.0])?; // an array, as a type that derives Shareable
+    /// let Some(Dynamic::Typed(typed)) = list.get(0)? else { unreachable!() };
+    /// assert_eq!(typed.get::<[f64; 2]>()?, [1.0, 2.0]);
+    /// assert!(matches!(typed.get::<[u64; 2]>(), Err(Error::TypeMismatch { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::TypeMismatch`].

@@ -70,6 +70,21 @@ pub trait Element: Sized {
 /// `String`, and almost everything for [`Dynamic`].
 ///
 /// It lets `list.push("rice")` copy the text straight into shared memory.
+///
+/// ```
+/// use pumasi::containers::StoredAs;
+/// use pumasi::List;
+///
+/// fn note(log: &List<String>, text: impl StoredAs<String>) -> pumasi::Result<()> {
+///     log.push(text)
+/// }
+///
+/// let log = List::new()?;
+/// note(&log, "rice")?;
+/// note(&log, format!("{} sheaves", 3))?;
+/// assert_eq!(log.to_vec()?, ["rice", "3 sheaves"]);
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a `{Self}` cannot be stored where a `{T}` belongs",
     label = "expected `{T}`"
@@ -85,6 +100,13 @@ pub trait StoredAs<T> {
 /// `Vec<u8>`, tuples of these, [`Dynamic`].
 ///
 /// Keys are equal as Python's are: the integer 1 and `true` are one key.
+///
+/// ```
+/// let found = pumasi::Set::of([(1, "rice".to_owned()), (2, "salt".to_owned())])?;
+/// assert!(found.contains((1, "rice".to_owned()))?);
+/// assert!(!found.contains((1, "salt".to_owned()))?);
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be the key of a shared Dict",
     label = "not a `DictKey`",

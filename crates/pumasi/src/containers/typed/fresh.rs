@@ -12,6 +12,21 @@ use crate::heap::shareable::{Native, Shareable};
 ///
 /// Every [`Shareable`] type that has a `Default` is one. For the others see the list of
 /// implementations; where it lacks a type, [`Dict::get_or_insert_with`] makes what is missing.
+///
+/// ```
+/// use pumasi::{DefaultDict, Shareable};
+///
+/// #[derive(Clone, Copy, Debug, Default, PartialEq, Shareable)]
+/// #[repr(C)]
+/// struct Point {
+///     x: f64,
+///     y: f64,
+/// }
+///
+/// let corners = DefaultDict::<char, Point>::new()?;
+/// assert_eq!(corners.get('a')?, Point { x: 0.0, y: 0.0 });
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a `DefaultDict` does not know how a `{Self}` begins",
     note = "a type that derives `Shareable` needs a `Default`; of others use \
@@ -23,6 +38,16 @@ pub trait Fresh: Element {
     const FACTORY: Option<Factory> = None;
 
     /// The value to begin with; a container is made in `heap`.
+    ///
+    /// ```
+    /// use pumasi::containers::Fresh;
+    /// use pumasi::{Heap, List};
+    ///
+    /// let heap = Heap::global()?;
+    /// assert_eq!(i64::fresh(heap)?, 0);
+    /// assert!(List::<String>::fresh(heap)?.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfMemory`](crate::Error::OutOfMemory), of a container.
@@ -49,6 +74,12 @@ pub enum Factory {
 
 impl Factory {
     /// The number that stands for it in the heap: a part of the format.
+    ///
+    /// ```
+    /// use pumasi::containers::Factory;
+    ///
+    /// assert_eq!(Factory::Integer.code(), -1);
+    /// ```
     pub fn code(self) -> i64 {
         match self {
             Factory::Integer => -1,
@@ -61,6 +92,15 @@ impl Factory {
     }
 
     /// What a number stands for.
+    ///
+    /// ```
+    /// use pumasi::containers::Factory;
+    /// use pumasi::heap::object::Kind;
+    ///
+    /// let list = Factory::Object(Kind::List);
+    /// assert_eq!(Factory::of_code(list.code()), Some(list));
+    /// assert_eq!(Factory::of_code(-99), None);
+    /// ```
     pub fn of_code(code: i64) -> Option<Factory> {
         Some(match code {
             -1 => Factory::Integer,
