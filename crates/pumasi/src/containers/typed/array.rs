@@ -61,6 +61,13 @@ pub struct Array<T, H: Host = Real> {
 impl<T: Shareable> Array<T> {
     /// An array of these values, in the default heap.
     ///
+    /// ```
+    /// let array = pumasi::Array::new(&[1.5, 2.5])?;
+    /// array.set(0, 0.5)?;
+    /// assert_eq!(array.to_vec()?, [0.5, 2.5]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`], and as [`Heap::global`].
     pub fn new(values: &[T]) -> Result<Array<T>> {
@@ -68,6 +75,12 @@ impl<T: Shareable> Array<T> {
     }
 
     /// An array of so many times the same value, in the default heap.
+    ///
+    /// ```
+    /// let flags = pumasi::Array::filled(1000, false)?;
+    /// assert_eq!((flags.len(), flags.get(999)?), (1000, false));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Array::new`].
@@ -77,7 +90,12 @@ impl<T: Shareable> Array<T> {
         Ok(array)
     }
 
-    locked!();
+    locked!(
+        array: "Array::new(&[1, 2])?",
+        "held.set(0, held.get(1)?)?; // nobody changes the second in between",
+        "drop(held);",
+        "assert_eq!(array.to_vec()?, [2, 2]);",
+    );
 }
 
 impl<T: Shareable, H: Host> Array<T, H> {
@@ -91,6 +109,13 @@ impl<T: Shareable, H: Host> Array<T, H> {
     };
 
     /// An array of these values in a heap of your choice.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let array = pumasi::Array::new_in(&heap, &[1u8, 2])?;
+    /// assert_eq!(array.to_vec()?, [1, 2]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -137,6 +162,12 @@ impl<T: Shareable, H: Host> Array<T, H> {
     }
 
     /// How many values there are.
+    ///
+    /// ```
+    /// let array = pumasi::Array::new(&[1.5f64, 2.5])?;
+    /// assert_eq!(array.len(), 2); // elements, not bytes; it never changes
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
@@ -144,6 +175,12 @@ impl<T: Shareable, H: Host> Array<T, H> {
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// let array = pumasi::Array::filled(0, 0u8)?;
+    /// assert!(array.is_empty());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
@@ -160,6 +197,15 @@ impl<T: Shareable, H: Host> Array<T, H> {
 
     /// The value at `index`.
     ///
+    /// ```
+    /// use pumasi::{Array, Error};
+    ///
+    /// let array = Array::new(&['a', 'b'])?;
+    /// assert_eq!(array.get(1)?, 'b');
+    /// assert!(matches!(array.get(2), Err(Error::IndexOutOfRange { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Array`].
     #[inline]
@@ -171,6 +217,14 @@ impl<T: Shareable, H: Host> Array<T, H> {
     }
 
     /// Sets the value at `index`.
+    ///
+    /// ```
+    /// let array = pumasi::Array::filled(2, 0i32)?;
+    /// array.set(1, -7)?;
+    /// assert_eq!(array.to_vec()?, [0, -7]);
+    /// assert!(array.set(2, 1).is_err()); // an array does not grow
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Array`].
@@ -185,6 +239,16 @@ impl<T: Shareable, H: Host> Array<T, H> {
     /// Changes the value at `index` in one step; what `change` returns. Nobody reads or writes
     /// the array while `change` runs.
     ///
+    /// ```
+    /// let array = pumasi::Array::new(&[[1u32, 1], [5, 8]])?;
+    /// let sum = array.update(1, |pair| {
+    ///     pair.reverse();
+    ///     pair.iter().sum::<u32>()
+    /// })?;
+    /// assert_eq!((sum, array.get(1)?), (13, [8, 5]));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Array`].
     pub fn update<R>(&self, index: usize, change: impl FnOnce(&mut T) -> R) -> Result<R> {
@@ -198,6 +262,14 @@ impl<T: Shareable, H: Host> Array<T, H> {
     }
 
     /// Adds to the value at `index`, an integer wrapping around at its limits; what it was before.
+    ///
+    /// ```
+    /// let counts = pumasi::Array::filled(3, 0u64)?;
+    /// assert_eq!(counts.fetch_add(2, 5)?, 0); // what it was
+    /// assert_eq!(counts.fetch_add(2, 1)?, 5);
+    /// assert_eq!(counts.to_vec()?, [0, 0, 6]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Array`].
@@ -215,6 +287,14 @@ impl<T: Shareable, H: Host> Array<T, H> {
     }
 
     /// A copy of all values at one moment.
+    ///
+    /// ```
+    /// let array = pumasi::Array::new(&[1u8, 2])?;
+    /// let copy = array.to_vec()?;
+    /// array.fill(0)?;
+    /// assert_eq!(copy, [1, 2]); // as it was
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Array`].
@@ -244,6 +324,14 @@ impl<T: Shareable, H: Host> Array<T, H> {
 
     /// Sets the values from `index` on, in one step.
     ///
+    /// ```
+    /// let array = pumasi::Array::filled(4, 0u8)?;
+    /// array.copy_in(1, &[7, 8])?;
+    /// assert!(array.copy_in(3, &[9, 9]).is_err()); // one too many: nothing is written
+    /// assert_eq!(array.to_vec()?, [0, 7, 8, 0]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Array`]; nothing is written when they do not all fit.
     pub fn copy_in(&self, index: usize, values: &[T]) -> Result<()> {
@@ -259,6 +347,13 @@ impl<T: Shareable, H: Host> Array<T, H> {
     }
 
     /// Sets all values, in one step.
+    ///
+    /// ```
+    /// let array = pumasi::Array::new(&[1u8, 2, 3])?;
+    /// array.fill(9)?;
+    /// assert_eq!(array.to_vec()?, [9, 9, 9]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Array`].

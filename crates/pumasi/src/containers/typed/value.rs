@@ -65,6 +65,12 @@ pub struct Value<T, H: Host = Real> {
 impl<T: Shareable> Value<T> {
     /// A value in the default heap.
     ///
+    /// ```
+    /// let place = pumasi::Value::new([0.0f64, 1.0])?; // any plain type
+    /// assert_eq!(place.get()?, [0.0, 1.0]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`], and as [`Heap::global`].
     pub fn new(value: T) -> Result<Value<T>> {
@@ -80,6 +86,13 @@ impl<T: Shareable, H: Host> Value<T, H> {
     const STEP: usize = size_of::<T>().next_multiple_of(WORD);
 
     /// A value in a heap of your choice.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let value = pumasi::Value::new_in(&heap, 'x')?;
+    /// assert_eq!(value.get()?, 'x');
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
@@ -150,6 +163,14 @@ impl<T: Shareable, H: Host> Value<T, H> {
 
     /// The value. Waits while another has it locked.
     ///
+    /// ```
+    /// let value = pumasi::Value::new(3u8)?;
+    /// let other = value.clone(); // the same value
+    /// other.set(4)?;
+    /// assert_eq!(value.get()?, 4);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Value`].
     #[inline]
@@ -159,6 +180,13 @@ impl<T: Shareable, H: Host> Value<T, H> {
 
     /// Sets the value. Waits while another has it locked.
     ///
+    /// ```
+    /// let value = pumasi::Value::new(false)?;
+    /// value.set(true)?; // `replace` gives what it was
+    /// assert_eq!(value.get()?, true);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Value`].
     #[inline]
@@ -167,6 +195,13 @@ impl<T: Shareable, H: Host> Value<T, H> {
     }
 
     /// Sets the value; what it was before.
+    ///
+    /// ```
+    /// let turn = pumasi::Value::new(7u32)?;
+    /// assert_eq!(turn.replace(0)?, 7); // of several who ask, one gets the 7
+    /// assert_eq!(turn.replace(0)?, 0);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Value`].
@@ -252,6 +287,14 @@ impl<T: Shareable, H: Host> Value<T, H> {
 
     /// Sets the value to `new` if it is `current`; what it was. It was set if the two are equal.
     ///
+    /// ```
+    /// let owner = pumasi::Value::new(0u32)?;
+    /// assert_eq!(owner.compare_exchange(0, 41)?, 0); // it was 0, and is 41 now
+    /// assert_eq!(owner.compare_exchange(0, 42)?, 41); // it was not, and stays
+    /// assert_eq!(owner.get()?, 41);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Value`].
     pub fn compare_exchange(&self, current: T, new: T) -> Result<T>
@@ -269,6 +312,13 @@ impl<T: Shareable, H: Host> Value<T, H> {
 
     /// Adds to the value, an integer wrapping around at its limits; what it was before.
     ///
+    /// ```
+    /// let tickets = pumasi::Value::new(u8::MAX)?;
+    /// assert_eq!(tickets.fetch_add(2)?, 255); // what it was
+    /// assert_eq!(tickets.get()?, 1); // it has wrapped around
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Value`].
     #[inline]
@@ -284,6 +334,14 @@ impl<T: Shareable, H: Host> Value<T, H> {
     }
 
     /// Sets the value to `n` if that is larger; what it was before.
+    ///
+    /// ```
+    /// let highest = pumasi::Value::new(2.5)?;
+    /// assert_eq!(highest.fetch_max(1.5)?, 2.5); // what it was
+    /// assert_eq!(highest.fetch_max(3.5)?, 2.5);
+    /// assert_eq!(highest.get()?, 3.5);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Value`].
@@ -301,6 +359,14 @@ impl<T: Shareable, H: Host> Value<T, H> {
     }
 
     /// Sets the value to `n` if that is smaller; what it was before.
+    ///
+    /// ```
+    /// let lowest = pumasi::Value::new(5i32)?;
+    /// assert_eq!(lowest.fetch_min(-1)?, 5); // what it was
+    /// assert_eq!(lowest.fetch_min(3)?, -1);
+    /// assert_eq!(lowest.get()?, -1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Value`].

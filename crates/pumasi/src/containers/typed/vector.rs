@@ -1,5 +1,5 @@
 //! Values of one type side by side, as many as there are, that processes share. The file is
-//! long because a vector has many methods, each one function here with its documentation.
+//! long because a vector has many methods, each with its documentation and its example.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -102,6 +102,13 @@ impl<H: Host> RawVector<H> {
 impl<T: Shareable> Vector<T> {
     /// An empty vector in the default heap.
     ///
+    /// ```
+    /// let readings = pumasi::Vector::new()?;
+    /// readings.push(21.5f32)?; // by which the type is known
+    /// assert_eq!(readings.to_vec()?, [21.5]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`], and as [`Heap::global`].
     pub fn new() -> Result<Vector<T>> {
@@ -109,6 +116,14 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// The same in a heap of your choice.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let vector = pumasi::Vector::new_in(&heap)?;
+    /// vector.push(1u16)?;
+    /// assert_eq!(heap.objects(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -126,6 +141,13 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// An empty vector with room for so many elements, in the default heap.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::<u64>::with_capacity(1000)?;
+    /// assert!(vector.is_empty()?);
+    /// assert!(vector.capacity()? >= 1000);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Vector::new`].
@@ -174,6 +196,15 @@ impl<T: Shareable> Vector<T> {
 
     /// The vector that an untyped handle leads to.
     ///
+    /// ```
+    /// use pumasi::Vector;
+    ///
+    /// let vector = Vector::of([1u32, 2])?;
+    /// assert_eq!(Vector::<u32>::from_raw(vector.raw().clone())?, vector);
+    /// assert!(Vector::<f32>::from_raw(vector.raw().clone()).is_err()); // as large, but no u32
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::TypeMismatch`] when its elements are of another type.
     pub fn from_raw(raw: RawVector) -> Result<Vector<T>> {
@@ -195,6 +226,12 @@ impl<T: Shareable> Vector<T> {
 
     /// How many elements there are.
     ///
+    /// ```
+    /// let vector = pumasi::Vector::of([0.0f64; 3])?;
+    /// assert_eq!(vector.len()?, 3); // elements, not bytes
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Vector`].
     pub fn len(&self) -> Result<usize> {
@@ -202,6 +239,12 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::<u8>::with_capacity(10)?;
+    /// assert!(vector.is_empty()?); // there is room, and nothing in it
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Vector`].
@@ -211,6 +254,15 @@ impl<T: Shareable> Vector<T> {
 
     /// How many elements there is room for before all of them move.
     ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1u32, 2, 3])?;
+    /// vector.reserve(100)?;
+    /// let room = vector.capacity()?;
+    /// vector.extend(0..100)?;
+    /// assert_eq!(vector.capacity()?, room); // nothing has moved
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Vector`].
     pub fn capacity(&self) -> Result<usize> {
@@ -218,6 +270,13 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// The element at `index`, `None` past the end.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of(['a', 'b'])?;
+    /// assert_eq!(vector.get(1)?, Some('b'));
+    /// assert_eq!(vector.get(2)?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Vector`].
@@ -230,6 +289,14 @@ impl<T: Shareable> Vector<T> {
 
     /// The first element.
     ///
+    /// ```
+    /// let vector = pumasi::Vector::of([5u8, 6, 7])?;
+    /// assert_eq!(vector.first()?, Some(5));
+    /// vector.clear()?;
+    /// assert_eq!(vector.first()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Vector`].
     pub fn first(&self) -> Result<Option<T>> {
@@ -237,6 +304,14 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// The last element.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([5u8, 6, 7])?;
+    /// assert_eq!(vector.last()?, Some(7));
+    /// vector.clear()?;
+    /// assert_eq!(vector.last()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Vector`].
@@ -252,6 +327,14 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// A copy of all elements as they are at one moment.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1i64, 2])?;
+    /// let copy = vector.to_vec()?;
+    /// vector.push(3)?;
+    /// assert_eq!(copy, [1, 2]); // as it was
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Vector`].
@@ -279,6 +362,14 @@ impl<T: Shareable> Vector<T> {
     /// A copy of the elements in a range as they are at one moment; of one that ends past the end,
     /// those that there are.
     ///
+    /// ```
+    /// let vector = pumasi::Vector::of(0..5u8)?;
+    /// assert_eq!(vector.range(1..3)?, [1, 2]);
+    /// assert_eq!(vector.range(3..100)?, [3, 4]);
+    /// assert!(vector.range(100..)?.is_empty());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Vector`].
     pub fn range(&self, range: impl RangeBounds<usize>) -> Result<Vec<T>> {
@@ -305,6 +396,14 @@ impl<T: Shareable> Vector<T> {
 
     /// Adds an element at the end.
     ///
+    /// ```
+    /// let vector = pumasi::Vector::new()?;
+    /// vector.push([1.0f32, 2.0])?; // arrays are plain, too
+    /// vector.push([3.0, 4.0])?;
+    /// assert_eq!(vector.get(1)?, Some([3.0, 4.0]));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Vector`].
     pub fn push(&self, element: T) -> Result<()> {
@@ -312,6 +411,13 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// Adds elements at the end, all in one step.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([0u32])?;
+    /// vector.extend((1..4).map(|n| n * n))?; // nobody finds it with a part of them
+    /// assert_eq!(vector.to_vec()?, [0, 1, 4, 9]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Vector`].
@@ -321,6 +427,13 @@ impl<T: Shareable> Vector<T> {
 
     /// The same with those of a slice.
     ///
+    /// ```
+    /// let vector = pumasi::Vector::of(*b"pu")?;
+    /// vector.extend_from_slice(b"masi")?;
+    /// assert_eq!(vector.to_vec()?, b"pumasi");
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Vector`].
     pub fn extend_from_slice(&self, elements: &[T]) -> Result<()> {
@@ -328,6 +441,13 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// Takes the last element out; `None` when there is none.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([true])?;
+    /// assert_eq!(vector.pop()?, Some(true));
+    /// assert_eq!(vector.pop()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Vector`].
@@ -340,6 +460,14 @@ impl<T: Shareable> Vector<T> {
 
     /// Removes the elements from `len` on.
     ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1u8, 2, 3])?;
+    /// vector.truncate(1)?;
+    /// vector.truncate(5)?; // nothing to remove
+    /// assert_eq!(vector.to_vec()?, [1]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Vector`].
     pub fn truncate(&self, len: usize) -> Result<()> {
@@ -347,6 +475,13 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// Removes all elements.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1u8, 2, 3])?;
+    /// vector.clear()?;
+    /// assert!(vector.is_empty()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Vector`].
@@ -357,6 +492,15 @@ impl<T: Shareable> Vector<T> {
     /// Makes room for `more` elements, so that so many can be added without anything moving, also
     /// while somebody has a view.
     ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1u64])?;
+    /// vector.reserve(1)?;
+    /// let view = vector.export()?;
+    /// vector.push(2)?; // into the room there is: nothing moves
+    /// assert_eq!((view.len(), vector.len()?), (1, 2));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Vector`].
     pub fn reserve(&self, more: usize) -> Result<()> {
@@ -364,6 +508,14 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// Gives the room behind the last element back.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::<u64>::with_capacity(1000)?;
+    /// vector.push(1)?;
+    /// vector.shrink_to_fit()?;
+    /// assert!(vector.capacity()? < 1000);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Vector`].
@@ -375,6 +527,16 @@ impl<T: Shareable> Vector<T> {
 
     /// Overwrites the element at `index`.
     ///
+    /// ```
+    /// use pumasi::{Error, Vector};
+    ///
+    /// let vector = Vector::of([1i32, 2])?;
+    /// vector.set(1, -2)?;
+    /// assert_eq!(vector.to_vec()?, [1, -2]);
+    /// assert!(matches!(vector.set(2, 3), Err(Error::IndexOutOfRange { .. }))); // see `push`
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::IndexOutOfRange`] past the end; see [`Vector`].
     pub fn set(&self, index: usize, element: T) -> Result<()> {
@@ -382,6 +544,14 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// Overwrites the elements from `index` on, in one step.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([0u8; 4])?;
+    /// vector.copy_in(1, &[7, 8])?;
+    /// assert!(vector.copy_in(3, &[9, 9]).is_err()); // one too many: nothing is written
+    /// assert_eq!(vector.to_vec()?, [0, 7, 8, 0]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::IndexOutOfRange`] when there are not so many; see [`Vector`].
@@ -406,6 +576,13 @@ impl<T: Shareable> Vector<T> {
     /// Changes the element at `index` in one step; what `change` returns. Nobody reads or changes
     /// the vector while `change` runs.
     ///
+    /// ```
+    /// let vector = pumasi::Vector::of([10i64, 20])?;
+    /// let before = vector.update(1, |n| std::mem::replace(n, *n / 3))?;
+    /// assert_eq!((before, vector.get(1)?), (20, Some(6)));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::IndexOutOfRange`] past the end; see [`Vector`].
     pub fn update<R>(&self, index: usize, change: impl FnOnce(&mut T) -> R) -> Result<R> {
@@ -420,6 +597,13 @@ impl<T: Shareable> Vector<T> {
 
     /// Adds to the element at `index`, an integer wrapping around at its limits; what it was
     /// before.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([250u8])?;
+    /// assert_eq!(vector.fetch_add(0, 10)?, 250); // what it was
+    /// assert_eq!(vector.get(0)?, Some(4)); // it has wrapped around
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::IndexOutOfRange`] past the end; see [`Vector`].
@@ -443,6 +627,14 @@ impl<T: Shareable> Vector<T> {
 
     /// Adds an element before the one at `index`, or at the end.
     ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1u8, 3])?;
+    /// vector.insert(1, 2)?;
+    /// vector.insert(99, 4)?; // past the end is at the end
+    /// assert_eq!(vector.to_vec()?, [1, 2, 3, 4]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Vector`].
     pub fn insert(&self, index: usize, element: T) -> Result<()> {
@@ -451,6 +643,14 @@ impl<T: Shareable> Vector<T> {
     }
 
     /// Takes the element at `index` out.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1u8, 2, 3])?;
+    /// assert_eq!(vector.remove(0)?, 1);
+    /// assert_eq!(vector.to_vec()?, [2, 3]);
+    /// assert!(vector.remove(2).is_err());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::IndexOutOfRange`] past the end; see [`Vector`].
@@ -464,13 +664,32 @@ impl<T: Shareable> Vector<T> {
     /// Makes a view of the elements that there are now, where they lie: for code that reads and
     /// writes memory by itself. While it exists nothing moves or removes them.
     ///
+    /// ```
+    /// use pumasi::{Error, Vector};
+    ///
+    /// let vector = Vector::of([1u32, 2, 3])?;
+    /// let view = vector.export()?;
+    /// assert!(view.ptr().cast::<u32>().is_aligned());
+    /// assert!(matches!(vector.pop(), Err(Error::Exported { .. })));
+    /// drop(view);
+    /// assert_eq!(vector.pop()?, Some(3));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Vector`].
     pub fn export(&self) -> Result<Export> {
         self.raw.export()
     }
 
-    locked!();
+    locked!(
+        vector: "Vector::of([1, 2])?",
+        "if held.last()? == Some(2) {",
+        "    held.push(3)?; // it is the last still",
+        "}",
+        "drop(held);",
+        "assert_eq!(vector.to_vec()?, [1, 2, 3]);",
+    );
 }
 
 fn place(index: usize) -> Result<isize> {
@@ -514,6 +733,12 @@ fn word<T: Shareable>(element: &T) -> u64 {
 
 impl<T> Vector<T> {
     /// The untyped face, for what this one leaves out.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1.5f64])?;
+    /// assert_eq!(vector.raw().item_size(), 8);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn raw(&self) -> &RawVector {
         &self.raw

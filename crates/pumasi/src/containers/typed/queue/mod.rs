@@ -1,4 +1,5 @@
 //! A shared queue of items of one type: what one process puts, another takes.
+//! Long because every method has its example.
 
 mod builder;
 mod drain;
@@ -91,6 +92,13 @@ pub enum Joined {
 impl<T: Element> Queue<T> {
     /// An empty queue of any number of items, in the default heap.
     ///
+    /// ```
+    /// let queue: pumasi::Queue<String> = pumasi::Queue::new()?;
+    /// queue.put("rice")?; // a lent text is enough
+    /// assert_eq!(queue.get()?, "rice");
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`], and as [`Heap::global`].
     pub fn new() -> Result<Queue<T>> {
@@ -98,6 +106,13 @@ impl<T: Element> Queue<T> {
     }
 
     /// The same in a heap of your choice.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let queue: pumasi::Queue<u32> = pumasi::Queue::new_in(&heap)?;
+    /// assert!(queue.is_empty());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -125,6 +140,13 @@ impl<T: Element> Queue<T> {
 
     /// The same in a heap of your choice.
     ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let queue: pumasi::Queue<u32> = pumasi::Queue::bounded_in(&heap, 3)?;
+    /// assert_eq!(queue.try_put_many(0..5)?, 3);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn bounded_in(heap: &Heap, bound: usize) -> Result<Queue<T>> {
@@ -150,12 +172,31 @@ impl<T: Element> Queue<T> {
     }
 
     /// A queue with more to say about it: its bound, its order, whether it counts tasks.
+    ///
+    /// ```
+    /// use pumasi::{Queue, containers::Order};
+    ///
+    /// let queue: Queue<u8> = Queue::builder().bound(5).order(Order::LastFirst).create()?;
+    /// assert_eq!((queue.bound(), queue.order()), (Some(5), Order::LastFirst));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn builder() -> QueueBuilder<T> {
         QueueBuilder::new()
     }
 
     /// The same queue, read as one of other items. An item that is none is an error when it is
     /// taken.
+    ///
+    /// ```
+    /// use pumasi::{Dynamic, Queue};
+    ///
+    /// let mixed = Queue::<Dynamic>::of([Dynamic::from(1), Dynamic::from("two")])?;
+    /// let numbers = mixed.cast::<i64>();
+    /// assert_eq!(numbers.get()?, 1);
+    /// assert!(numbers.get().is_err()); // a text; it is out of the queue nevertheless
+    /// assert!(numbers.is_empty());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn cast<U: Element>(self) -> Queue<U> {
         Queue::from(self.raw)
     }
@@ -168,6 +209,14 @@ impl<T: Element> Queue<T> {
 
     /// Puts an item, waiting for as long as the queue is full. Lend it to keep it.
     ///
+    /// ```
+    /// let queue = pumasi::Queue::<String>::new()?;
+    /// let name = String::from("rice");
+    /// queue.put(&name)?; // lent: `name` is still ours
+    /// assert_eq!(queue.get()?, name);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Queue`]; nothing was put then.
     #[inline]
@@ -177,6 +226,15 @@ impl<T: Element> Queue<T> {
 
     /// Puts an item if there is room now.
     ///
+    /// ```
+    /// use pumasi::{Error, Queue};
+    ///
+    /// let queue = Queue::<u32>::bounded(1)?;
+    /// queue.try_put(1)?;
+    /// assert!(matches!(queue.try_put(2), Err(Error::Full { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Full`]; see [`Queue`]. Nothing was put then.
     #[inline]
@@ -185,6 +243,16 @@ impl<T: Element> Queue<T> {
     }
 
     /// Puts an item, waiting at most `timeout` for room.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = pumasi::Queue::<u32>::bounded(1)?;
+    /// queue.put(1)?;
+    /// assert!(queue.put_timeout(2, Duration::from_millis(5)).is_err()); // nobody took the first
+    /// assert_eq!(queue.to_vec()?, [1]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Full`] when there was none; see [`Queue`]. Nothing was put then.
@@ -208,6 +276,14 @@ impl<T: Element> Queue<T> {
     /// Puts items in their order, as many in one step as there is room for, and waits until all
     /// are in. Those of others may come in between where it had to wait.
     ///
+    /// ```
+    /// let queue = pumasi::Queue::of([1])?;
+    /// queue.put_many([2, 3])?;
+    /// queue.put_many(&[4, 5])?; // lent
+    /// assert_eq!(queue.to_vec()?, [1, 2, 3, 4, 5]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Queue`]. Where it had to wait before, a part of the items is in.
     pub fn put_many(&self, items: impl IntoIterator<Item = impl StoredAs<T>>) -> Result<()> {
@@ -221,6 +297,13 @@ impl<T: Element> Queue<T> {
 
     /// Puts as many of these items as there is room for now; how many. The first ones are in.
     ///
+    /// ```
+    /// let queue = pumasi::Queue::<u32>::bounded(2)?;
+    /// assert_eq!(queue.try_put_many([1, 2, 3])?, 2); // the 3 is not in
+    /// assert_eq!(queue.try_put_many([3])?, 0);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Queue`]; nothing was put then.
     pub fn try_put_many(&self, items: impl IntoIterator<Item = impl StoredAs<T>>) -> Result<usize> {
@@ -228,6 +311,15 @@ impl<T: Element> Queue<T> {
     }
 
     /// Puts items, waiting at most `timeout` for room; how many. The first ones are in.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = pumasi::Queue::<u32>::bounded(2)?;
+    /// assert_eq!(queue.put_many_timeout([1, 2, 3], Duration::from_millis(5))?, 2);
+    /// assert_eq!(queue.to_vec()?, [1, 2]);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Queue`]; nothing was put then.
@@ -253,6 +345,14 @@ impl<T: Element> Queue<T> {
 
     /// Takes the next item out, waiting until there is one.
     ///
+    /// ```
+    /// let queue = pumasi::Queue::of([7])?;
+    /// queue.close()?;
+    /// assert_eq!(queue.get()?, 7); // what is in it can be taken
+    /// assert!(matches!(queue.get(), Err(pumasi::Error::Closed { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Closed`] when the queue is closed and empty; see [`Queue`].
     #[inline]
@@ -262,6 +362,13 @@ impl<T: Element> Queue<T> {
 
     /// Takes the next item out if there is one now.
     ///
+    /// ```
+    /// let queue = pumasi::Queue::of([7])?;
+    /// assert_eq!(queue.try_get()?, Some(7));
+    /// assert_eq!(queue.try_get()?, None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Queue::get`].
     #[inline]
@@ -270,6 +377,13 @@ impl<T: Element> Queue<T> {
     }
 
     /// Takes the next item out, waiting at most `timeout` for one; `None` when there was none.
+    ///
+    /// ```
+    /// let queue: pumasi::Queue<u8> = pumasi::Queue::new()?;
+    /// let found = queue.get_timeout(std::time::Duration::from_millis(5))?;
+    /// assert_eq!(found, None); // nobody put anything
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Queue::get`].
@@ -307,6 +421,13 @@ impl<T: Element> Queue<T> {
 
     /// Takes up to `most` of the items out that there are now; none when there is none.
     ///
+    /// ```
+    /// let queue = pumasi::Queue::of(0..3)?;
+    /// assert_eq!(queue.try_get_many(10)?, [0, 1, 2]);
+    /// assert!(queue.try_get_many(10)?.is_empty());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Queue::get_many`].
     pub fn try_get_many(&self, most: usize) -> Result<Vec<T>> {
@@ -315,6 +436,16 @@ impl<T: Element> Queue<T> {
 
     /// Takes up to `most` items out, waiting at most `timeout` for the first; none when there was
     /// none.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let queue = pumasi::Queue::of(0..3)?;
+    /// let soon = Duration::from_millis(5);
+    /// assert_eq!(queue.get_many_timeout(10, soon)?, [0, 1, 2]); // does not wait for more
+    /// assert!(queue.get_many_timeout(10, soon)?.is_empty());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Queue::get_many`].
@@ -336,6 +467,14 @@ impl<T: Element> Queue<T> {
     /// Takes items out, waiting for each, until the queue is closed and empty: what a worker does.
     ///
     /// An item that is no `T` is an error among the others; any other error is the last.
+    ///
+    /// ```
+    /// let queue = pumasi::Queue::of(1..=3)?;
+    /// queue.close()?; // else the loop would wait for more
+    /// let sum: pumasi::Result<i32> = queue.until_closed().sum();
+    /// assert_eq!(sum?, 6);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn until_closed(&self) -> UntilClosed<'_, T> {
         UntilClosed::new(self)
     }
@@ -358,34 +497,80 @@ impl<T: Element> Queue<T> {
     // ---- looking ---------------------------------------------------------------------------
 
     /// How many items there are at this moment. Never waits.
+    ///
+    /// ```
+    /// let queue = pumasi::Queue::of(["a", "b"].map(String::from))?;
+    /// assert_eq!(queue.len(), 2); // others may have taken one by the next line
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[inline]
     pub fn len(&self) -> usize {
         self.raw.len()
     }
 
     /// Whether there is none at this moment. Never waits.
+    ///
+    /// ```
+    /// let queue = pumasi::Queue::of([1])?;
+    /// queue.get()?;
+    /// assert!(queue.is_empty());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.raw.is_empty()
     }
 
     /// Whether there are as many items as there may be. Never waits.
+    ///
+    /// ```
+    /// let queue = pumasi::Queue::<u32>::bounded(1)?;
+    /// queue.put(1)?;
+    /// assert!(queue.is_full());
+    /// assert!(!pumasi::Queue::of([1, 2, 3])?.is_full()); // without a bound never
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn is_full(&self) -> bool {
         self.raw.is_full()
     }
 
     /// How many items there may be; `None` for any number.
+    ///
+    /// ```
+    /// use pumasi::Queue;
+    ///
+    /// assert_eq!(Queue::<u8>::bounded(5)?.bound(), Some(5));
+    /// assert_eq!(Queue::<u8>::bounded(0)?.bound(), None);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn bound(&self) -> Option<usize> {
         let bound = usize::try_from(self.raw.bound()).unwrap_or(usize::MAX);
         (bound > 0).then_some(bound)
     }
 
     /// Which item is taken next.
+    ///
+    /// ```
+    /// use pumasi::containers::Order;
+    ///
+    /// assert_eq!(pumasi::Queue::<u8>::new()?.order(), Order::FirstFirst);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn order(&self) -> Order {
         self.raw.order()
     }
 
     /// A copy of the items as they are at one moment, in the order in which they were put. None
     /// is taken out.
+    ///
+    /// ```
+    /// use pumasi::{Queue, containers::Order};
+    ///
+    /// let stack = Queue::<u32>::builder().order(Order::LastFirst).create()?;
+    /// stack.put_many([1, 2])?;
+    /// assert_eq!(stack.to_vec()?, [1, 2]); // as they were put, though the 2 is taken first
+    /// assert_eq!(stack.len(), 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Queue`].
@@ -395,6 +580,14 @@ impl<T: Element> Queue<T> {
 
     /// The items as they are at this moment, in the order in which they were put; none is taken
     /// out, and later changes do not show.
+    ///
+    /// ```
+    /// let queue = pumasi::Queue::of([1, 2])?;
+    /// let items = queue.iter()?;
+    /// queue.get()?;
+    /// assert_eq!(items.sum::<pumasi::Result<i32>>()?, 3); // as they were
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// See [`Queue`].
@@ -407,6 +600,16 @@ impl<T: Element> Queue<T> {
     /// Closes the queue for all processes: nothing can be put any more, what is in it can still be
     /// taken. Whoever waits for what will not come is told. Closing twice is harmless.
     ///
+    /// ```
+    /// use pumasi::{Error, Queue};
+    ///
+    /// let queue = Queue::of([1])?;
+    /// queue.close()?;
+    /// assert!(matches!(queue.put(2), Err(Error::Closed { .. })));
+    /// assert_eq!(queue.drain().count(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// See [`Queue`].
     pub fn close(&self) -> Result<()> {
@@ -414,6 +617,13 @@ impl<T: Element> Queue<T> {
     }
 
     /// Whether it was closed.
+    ///
+    /// ```
+    /// let queue = pumasi::Queue::of([1])?;
+    /// queue.close()?;
+    /// assert!(queue.is_closed() && !queue.is_empty()); // there is something left to take
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn is_closed(&self) -> bool {
         self.raw.is_closed()
     }
@@ -421,16 +631,39 @@ impl<T: Element> Queue<T> {
     // ---- tasks -----------------------------------------------------------------------------
 
     /// Whether the queue counts tasks, see [`QueueBuilder::counts_tasks`].
+    ///
+    /// ```
+    /// assert!(!pumasi::Queue::<u8>::new()?.counts_tasks()); // only where the builder was told
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn counts_tasks(&self) -> bool {
         self.raw.counts_tasks()
     }
 
     /// How many items were put whose task is not done; 0 where nobody counts.
+    ///
+    /// ```
+    /// let queue = pumasi::Queue::<u32>::builder().counts_tasks(true).create()?;
+    /// queue.put_many([1, 2])?;
+    /// queue.get()?;
+    /// queue.task_done()?;
+    /// assert_eq!(queue.unfinished(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn unfinished(&self) -> u64 {
         self.raw.unfinished()
     }
 
     /// Says of one item that was taken that its task is done.
+    ///
+    /// ```
+    /// let queue = pumasi::Queue::<u32>::builder().counts_tasks(true).create()?;
+    /// queue.put(1)?;
+    /// queue.get()?;
+    /// queue.task_done()?;
+    /// assert!(queue.task_done().is_err()); // of one item too many
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NotHeld`] when that was said of all items; [`Error::Unsupported`] when the queue
@@ -443,6 +676,17 @@ impl<T: Element> Queue<T> {
     /// Waits until the task of each item that was put is done. Those of a process that died count
     /// as done, and the end says who it was.
     ///
+    /// ```
+    /// use pumasi::{Queue, containers::Joined};
+    ///
+    /// let fields = Queue::<u32>::builder().counts_tasks(true).create()?;
+    /// fields.put_many(1..=3)?;
+    /// let worker = fields.clone();
+    /// std::thread::spawn(move || while worker.get().is_ok() && worker.task_done().is_ok() {});
+    /// assert_eq!(fields.join()?, Joined::Done); // not only taken: done
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unsupported`] when the queue counts no tasks; see [`Queue`].
     pub fn join(&self) -> Result<Joined> {
@@ -450,6 +694,14 @@ impl<T: Element> Queue<T> {
     }
 
     /// The same, waiting at most `timeout`; `None` when there are tasks that are not done.
+    ///
+    /// ```
+    /// let queue = pumasi::Queue::<u32>::builder().counts_tasks(true).create()?;
+    /// queue.put(1)?;
+    /// let soon = std::time::Duration::from_millis(5);
+    /// assert_eq!(queue.join_timeout(soon)?, None); // nobody has done it
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Queue::join`].
