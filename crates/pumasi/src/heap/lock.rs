@@ -70,16 +70,47 @@ static WAIT_BY_DEFAULT: AtomicBool = AtomicBool::new(true);
 ///
 /// For a process whose callers hold something that others need, such as Python's global lock:
 /// they try first, let go, and do it again under [`waiting`]. Only the contended path looks.
+///
+/// ```
+/// use pumasi::sync::{wait_by_default, waiting};
+///
+/// let event = pumasi::Event::new()?;
+/// wait_by_default(false);
+/// assert!(event.wait().is_err()); // at once
+/// # let other = event.clone();
+/// # let thread = std::thread::spawn(move || other.set());
+/// waiting(|| event.wait())?; // until somebody sets it
+/// # thread.join().unwrap();
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 pub fn wait_by_default(wait: bool) {
     WAIT_BY_DEFAULT.store(wait, Ordering::Relaxed);
 }
 
 /// Runs `f`, in which this thread may wait.
+///
+/// ```
+/// use pumasi::sync::{waiting, without_waiting};
+///
+/// let event = pumasi::Event::new()?;
+/// event.set();
+/// without_waiting(|| waiting(|| event.wait()))?; // the inner one counts
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 pub fn waiting<R>(f: impl FnOnce() -> R) -> R {
     with_wait(Some(true), f)
 }
 
 /// Runs `f`, in which this thread does not wait.
+///
+/// ```
+/// use pumasi::{Error, Event, sync::without_waiting};
+///
+/// let event = Event::new()?;
+/// let waited = without_waiting(|| event.wait());
+/// assert!(matches!(waited, Err(Error::WouldBlock)));
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 pub fn without_waiting<R>(f: impl FnOnce() -> R) -> R {
     with_wait(Some(false), f)
 }
@@ -97,6 +128,16 @@ fn with_wait<R>(wait: Option<bool>, f: impl FnOnce() -> R) -> R {
 
 /// Runs `f`; every wait in it calls `check` between its slices, while nothing is held, and ends
 /// with the error of `check`. That is how a signal ends a wait.
+///
+/// ```
+/// use pumasi::{Error, Event, sync::with_check};
+///
+/// let event = Event::new()?;
+/// let interrupted = || Err(Error::Unsupported { what: "somebody pressed Ctrl-C".to_owned() });
+/// let waited = with_check(&interrupted, || event.wait());
+/// assert!(waited.unwrap_err().to_string().contains("Ctrl-C"));
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 pub fn with_check<R>(check: &dyn Fn() -> Result<()>, f: impl FnOnce() -> R) -> R {
     struct Restore(Option<&'static dyn Fn() -> Result<()>>);
     impl Drop for Restore {

@@ -50,6 +50,12 @@ pub enum Acquired {
 
 impl Acquired {
     /// Whether it is ours.
+    ///
+    /// ```
+    /// use pumasi::sync::Acquired;
+    ///
+    /// assert!(Acquired::Yes.is_ours() && !Acquired::No.is_ours());
+    /// ```
     pub fn is_ours(self) -> bool {
         self != Acquired::No
     }

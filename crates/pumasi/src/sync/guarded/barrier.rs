@@ -53,12 +53,24 @@ pub struct Passed {
 
 impl Passed {
     /// How many had come before: a different number for each of those who pass together.
+    ///
+    /// ```
+    /// let alone = pumasi::Barrier::new(1)?;
+    /// assert_eq!(alone.wait()?.index(), 0); // of three who pass together: 0, 1 and 2
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn index(self) -> u32 {
         self.index
     }
 
     /// Whether this one came last, for what is to be done once.
+    ///
+    /// ```
+    /// let alone = pumasi::Barrier::new(1)?;
+    /// assert!(alone.wait()?.is_last()); // of those who pass together exactly one
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn is_last(self) -> bool {
         self.last
@@ -68,6 +80,14 @@ impl Passed {
 impl Barrier {
     /// A barrier for so many, in the default heap.
     ///
+    /// ```
+    /// use pumasi::Barrier;
+    ///
+    /// assert_eq!(Barrier::new(3)?.parties(), 3);
+    /// assert!(Barrier::new(0).is_err());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unsupported`] for none; [`Error::OutOfMemory`]; as [`Heap::global`].
     pub fn new(parties: u32) -> Result<Barrier> {
@@ -75,6 +95,13 @@ impl Barrier {
     }
 
     /// A barrier in a heap of your choice.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let barrier = pumasi::Barrier::new_in(&heap, 2)?;
+    /// assert_eq!(heap.objects(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Barrier::new`].
@@ -84,6 +111,17 @@ impl Barrier {
 
     /// Waits until all have come.
     ///
+    /// ```
+    /// let start = pumasi::Barrier::new(2)?;
+    /// std::thread::scope(|scope| {
+    ///     let other = scope.spawn(|| start.wait());
+    ///     let (here, there) = (start.wait()?, other.join().unwrap()?);
+    ///     assert_ne!(here.is_last(), there.is_last());
+    /// #   Ok::<(), pumasi::Error>(())
+    /// })?; // and is ready for the next time
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::BrokenBarrier`]; within 50 ms after one who waits here has died. When this thread
     /// may not wait ([`crate::sync::without_waiting`]).
@@ -92,6 +130,16 @@ impl Barrier {
     }
 
     /// Waits until all have come, at most `timeout`; then the barrier breaks.
+    ///
+    /// ```
+    /// use pumasi::{Barrier, Error};
+    ///
+    /// let barrier = Barrier::new(2)?;
+    /// let alone = barrier.wait_timeout(std::time::Duration::from_millis(5));
+    /// assert!(matches!(alone, Err(Error::BrokenBarrier)));
+    /// assert!(barrier.wait().is_err()); // for the one who comes late, too
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Barrier::wait`].
@@ -112,6 +160,14 @@ impl Barrier {
 
     /// Waits until all have come; the one who comes last runs `action` before the others go on.
     /// All of them should bring one.
+    ///
+    /// ```
+    /// let (barrier, phases) = (pumasi::Barrier::new(1)?, pumasi::Value::new(0)?);
+    /// let passed = barrier.wait_then(|| phases.fetch_add(1).map(drop))?;
+    /// assert!(passed.is_last()); // so that the action ran here
+    /// assert_eq!(phases.get()?, 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Barrier::wait`]. If `action` fails or panics the barrier breaks, and the one who ran
@@ -142,12 +198,27 @@ impl Barrier {
     }
 
     /// How many must come.
+    ///
+    /// ```
+    /// assert_eq!(pumasi::Barrier::new(4)?.parties(), 4);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn parties(&self) -> u32 {
         self.raw.parties()
     }
 
     /// How many have come and wait for the others; 0 while it is broken. Never waits.
+    ///
+    /// ```
+    /// let barrier = pumasi::Barrier::new(2)?;
+    /// let other = barrier.clone();
+    /// let thread = std::thread::spawn(move || other.wait().is_ok());
+    /// while barrier.waiting()? == 0 {} // until it has come
+    /// barrier.wait()?;
+    /// assert!(thread.join().unwrap());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Corrupt`].
@@ -156,12 +227,28 @@ impl Barrier {
     }
 
     /// Whether it is broken. Never waits.
+    ///
+    /// ```
+    /// let barrier = pumasi::Barrier::new(2)?;
+    /// barrier.abort()?;
+    /// assert!(barrier.is_broken());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn is_broken(&self) -> bool {
         self.raw.is_broken()
     }
 
     /// Breaks it, for those who wait and those who come.
+    ///
+    /// ```
+    /// use pumasi::{Barrier, Error};
+    ///
+    /// let barrier = Barrier::new(2)?;
+    /// barrier.abort()?;
+    /// assert!(matches!(barrier.wait(), Err(Error::BrokenBarrier))); // at once
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When this process cannot join the heap.
@@ -170,6 +257,14 @@ impl Barrier {
     }
 
     /// Makes it whole and empty; those who wait get [`Error::BrokenBarrier`].
+    ///
+    /// ```
+    /// let barrier = pumasi::Barrier::new(1)?;
+    /// barrier.abort()?;
+    /// barrier.reset()?;
+    /// assert!(barrier.wait()?.is_last());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Barrier::abort`].

@@ -72,6 +72,12 @@ impl Waitable for RLockGuard<'_> {
 impl Condition {
     /// A condition at which nobody waits, in the default heap.
     ///
+    /// ```
+    /// let filled = pumasi::Condition::new()?; // without a lock: `wait` brings one
+    /// assert!(!filled.notify_one()?);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`], and as [`Heap::global`].
     pub fn new() -> Result<Condition> {
@@ -79,6 +85,13 @@ impl Condition {
     }
 
     /// A condition in a heap of your choice.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let condition = pumasi::Condition::new_in(&heap)?;
+    /// assert_eq!(heap.objects(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
@@ -100,6 +113,26 @@ impl Condition {
     ///
     /// An RLock is given up however often this thread has it, and taken as often.
     ///
+    /// ```
+    /// use pumasi::{Condition, List, Lock};
+    ///
+    /// let (lock, filled, items) = (Lock::new()?, Condition::new()?, List::new()?);
+    /// # let theirs = (lock.clone(), filled.clone(), items.clone());
+    /// # let other = std::thread::spawn(move || {
+    /// #     let _guard = theirs.0.acquire()?;
+    /// #     theirs.2.push(7)?;
+    /// #     theirs.1.notify_one()
+    /// # });
+    /// let mut guard = lock.acquire()?;
+    /// while items.is_empty()? {
+    ///     guard = filled.wait(guard)?; // meanwhile others have the lock, and push
+    /// }
+    /// assert_eq!(items.pop()?, Some(7));
+    /// # drop(guard);
+    /// # other.join().unwrap()?;
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`LockError::Abandoned`], with the guard, when the one who had the lock meanwhile died;
     /// [`LockError::Failed`], and the lock is given up, when there is no memory for one more who
@@ -110,6 +143,16 @@ impl Condition {
 
     /// The same for at most `timeout`, the time until the lock is free again not counted; the
     /// guard, and whether there was a notification.
+    ///
+    /// ```
+    /// use pumasi::{Condition, Lock};
+    ///
+    /// let (lock, told) = (Lock::new()?, Condition::new()?);
+    /// let soon = std::time::Duration::from_millis(5);
+    /// let (_guard, notified) = told.wait_timeout(lock.acquire()?, soon)?;
+    /// assert!(!notified && lock.is_locked()); // the lock is held again in any case
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Condition::wait`].
@@ -124,6 +167,15 @@ impl Condition {
 
     /// Waits as long as `condition` is true; it is asked with the lock held, before the first
     /// wait too.
+    ///
+    /// ```
+    /// use pumasi::{Condition, List, Lock};
+    ///
+    /// let (lock, filled, items) = (Lock::new()?, Condition::new()?, List::of([7])?);
+    /// let _guard = filled.wait_while(lock.acquire()?, || items.is_empty())?;
+    /// assert_eq!(items.pop()?, Some(7)); // it was there: no wait
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Condition::wait`], and what `condition` says.
@@ -141,6 +193,12 @@ impl Condition {
     /// Notifies the one who has waited longest, if anybody waits; whether somebody did. Does not
     /// wait for it.
     ///
+    /// ```
+    /// let told = pumasi::Condition::new()?;
+    /// assert!(!told.notify_one()?); // nobody waits, and nothing is kept for whoever comes
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When this process cannot join the heap.
     pub fn notify_one(&self) -> Result<bool> {
@@ -149,6 +207,12 @@ impl Condition {
 
     /// Notifies up to `n` who wait, in the order in which they came; how many.
     ///
+    /// ```
+    /// let told = pumasi::Condition::new()?;
+    /// assert_eq!(told.notify(3)?, 0); // nobody waits
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Condition::notify_one`].
     pub fn notify(&self, n: u32) -> Result<u32> {
@@ -156,6 +220,18 @@ impl Condition {
     }
 
     /// Notifies all who wait; how many.
+    ///
+    /// ```
+    /// use pumasi::{Condition, Error, Lock};
+    ///
+    /// let (lock, go) = (Lock::new()?, Condition::new()?);
+    /// std::thread::scope(|scope| {
+    ///     let other = scope.spawn(|| go.wait(lock.acquire()?).map(drop).map_err(Error::from));
+    ///     while go.notify_all()? == 0 {} // until it waits
+    ///     other.join().unwrap()
+    /// })?;
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Condition::notify_one`].

@@ -93,6 +93,12 @@ macro_rules! acquire {
         impl $name {
             /// A free lock in the default heap.
             ///
+            /// ```
+            #[doc = concat!("let lock = pumasi::", stringify!($name), "::new()?;")]
+            /// assert!(!lock.is_locked());
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
+            ///
             /// # Errors
             /// [`crate::Error::OutOfMemory`], and as [`Heap::global`].
             pub fn new() -> Result<$name> {
@@ -102,6 +108,15 @@ macro_rules! acquire {
             /// A free lock in a heap of your choice. `on_death` says what happens to it when its
             /// holder dies.
             ///
+            /// ```
+            #[doc = concat!("use pumasi::{Heap, ", stringify!($name), ", sync::OnDeath};")]
+            ///
+            /// let heap = Heap::builder().limit(64 << 20).create()?;
+            #[doc = concat!("let lock = ", stringify!($name), "::new_in(&heap, OnDeath::Keep)?;")]
+            /// assert!(!lock.is_locked()); // held, it stays so when its holder dies
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
+            ///
             /// # Errors
             /// [`crate::Error::OutOfMemory`].
             pub fn new_in(heap: &Heap, on_death: OnDeath) -> Result<$name> {
@@ -110,6 +125,15 @@ macro_rules! acquire {
 
             /// Takes the lock, waiting until it is free. The death of its holder ends the wait
             /// within 50 ms.
+            ///
+            /// ```
+            #[doc = concat!("let lock = pumasi::", stringify!($name), "::new()?;")]
+            /// let guard = lock.acquire()?; // the news of a death is an error here, too
+            /// assert!(lock.is_locked());
+            /// drop(guard);
+            /// assert!(!lock.is_locked());
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
             ///
             /// # Errors
             /// [`LockError::Abandoned`], with the guard, when the last holder died;
@@ -121,6 +145,15 @@ macro_rules! acquire {
 
             /// Takes the lock if it can be had at once, else `None`. Never waits.
             ///
+            /// ```
+            #[doc = concat!("let lock = pumasi::", stringify!($name), "::new()?;")]
+            /// let (guard, other) = (lock.try_acquire()?, lock.clone());
+            /// assert!(guard.is_some());
+            /// let thread = std::thread::spawn(move || other.try_acquire().unwrap().is_none());
+            /// assert!(thread.join().unwrap()); // another thread does not get it
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
+            ///
             /// # Errors
             #[doc = concat!("As [`", stringify!($name), "::acquire`].")]
             #[inline]
@@ -129,6 +162,15 @@ macro_rules! acquire {
             }
 
             /// Takes the lock, waiting at most `timeout`; `None` when it was not to be had.
+            ///
+            /// ```
+            /// use std::time::Duration;
+            ///
+            #[doc = concat!("let lock = pumasi::", stringify!($name), "::new()?;")]
+            /// let guard = lock.acquire_timeout(Duration::from_secs(1))?;
+            /// assert!(guard.is_some());
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
             ///
             /// # Errors
             #[doc = concat!("As [`", stringify!($name), "::acquire`].")]
@@ -151,6 +193,13 @@ macro_rules! acquire {
             }
 
             /// Whether anybody holds it now. Never waits.
+            ///
+            /// ```
+            #[doc = concat!("let lock = pumasi::", stringify!($name), "::new()?;")]
+            /// let _guard = lock.acquire()?;
+            /// assert!(lock.is_locked()); // by this thread or any other
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
             pub fn is_locked(&self) -> bool {
                 self.raw.is_locked()
             }
@@ -186,6 +235,14 @@ impl Lock {
     /// up. From then on it counts as a signal, and a death leaves it as it is, unless its maker
     /// chose otherwise.
     ///
+    /// ```
+    /// let lock = pumasi::Lock::new()?;
+    /// lock.acquire()?.keep();
+    /// lock.release()?; // here, or in another process
+    /// assert!(lock.release().is_err()); // it is free
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`crate::Error::NotHeld`] when it is free.
     pub fn release(&self) -> Result<()> {
@@ -195,6 +252,13 @@ impl Lock {
 
 impl LockGuard<'_> {
     /// Leaves the lock held; whoever is meant to gives it up with [`Lock::release`].
+    ///
+    /// ```
+    /// let lock = pumasi::Lock::new()?;
+    /// lock.acquire()?.keep();
+    /// assert!(lock.is_locked()); // though the guard is gone
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn keep(self) {
         core::mem::forget(self);
     }
@@ -202,6 +266,14 @@ impl LockGuard<'_> {
 
 impl<'a> LockGuard<'a> {
     /// Gives the lock up and says so if that was refused, because somebody else did it before.
+    ///
+    /// ```
+    /// let lock = pumasi::Lock::new()?;
+    /// let guard = lock.acquire()?;
+    /// lock.release()?; // somebody else's doing
+    /// assert!(guard.release().is_err()); // dropping the guard would not say so
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`crate::Error::NotHeld`].

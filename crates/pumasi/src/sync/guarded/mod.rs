@@ -72,6 +72,15 @@ pub enum LockError<G: Guard> {
 impl<G: Guard> LockError<G> {
     /// Takes the guard in spite of a death; for `lock.acquire().or_else(LockError::accept)?`.
     ///
+    /// ```
+    /// use pumasi::{Lock, sync::LockError};
+    ///
+    /// let lock = Lock::new()?;
+    /// let _guard = lock.acquire().or_else(LockError::accept)?; // whoever died before
+    /// assert!(lock.is_locked());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// When nothing was taken.
     pub fn accept(self) -> Result<G, Error> {
@@ -82,6 +91,13 @@ impl<G: Guard> LockError<G> {
     }
 
     /// Who died, if that is the news.
+    ///
+    /// ```
+    /// use pumasi::{Error, sync::{LockError, LockGuard}};
+    ///
+    /// let nothing_taken = LockError::<LockGuard<'_>>::Failed(Error::WouldBlock);
+    /// assert!(nothing_taken.death().is_none());
+    /// ```
     pub fn death(&self) -> Option<Death> {
         match self {
             LockError::Abandoned(abandoned) => Some(abandoned.death()),
@@ -148,11 +164,46 @@ pub struct Abandoned<G: Guard> {
 
 impl<G: Guard> Abandoned<G> {
     /// Who died, and of which signal where that is known.
+    ///
+    /// ```
+    /// use pumasi::{Event, RLock, sync::LockError};
+    ///
+    /// #[pumasi::task]
+    /// fn worker(lock: RLock, working: Event) -> pumasi::Result<()> {
+    ///     let _guard = lock.acquire()?;
+    ///     working.set();
+    ///     loop {
+    ///         std::thread::park(); // until it is killed
+    ///     }
+    /// }
+    ///
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (lock, working) = (RLock::new()?, Event::new()?);
+    /// let mut child = worker::spawn(lock.clone(), working.clone())?;
+    /// working.wait()?;
+    /// child.kill()?;
+    /// let Err(LockError::Abandoned(abandoned)) = lock.acquire() else { panic!() };
+    /// assert_eq!(abandoned.death().pid, child.pid());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn death(&self) -> Death {
         self.death
     }
 
     /// Takes the guard: what the lock protects is in order, or will be when the guard goes.
+    ///
+    /// ```
+    /// use pumasi::{Lock, sync::LockError};
+    ///
+    /// let lock = Lock::new()?;
+    /// let _guard = match lock.acquire() {
+    ///     Err(LockError::Abandoned(abandoned)) => abandoned.accept(), // no news for the next one
+    ///     other => other?,
+    /// };
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Panics
     /// Never: the guard is taken out only here, once.
@@ -215,6 +266,12 @@ macro_rules! handle {
     ($name:ident, $raw:ident) => {
         impl $name {
             /// The untyped face, for what this one leaves out.
+            ///
+            /// ```
+            #[doc = concat!("fn place_in_the_heap(of: &pumasi::", stringify!($name), ") -> u64 {")]
+            ///     of.raw().object().offset()
+            /// }
+            /// ```
             pub fn raw(&self) -> &$raw {
                 &self.raw
             }

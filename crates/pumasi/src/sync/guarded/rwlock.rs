@@ -62,6 +62,12 @@ pub struct WriteGuard<'a> {
 impl RwLock {
     /// A free lock in the default heap.
     ///
+    /// ```
+    /// let lock = pumasi::RwLock::new()?;
+    /// assert!(!lock.is_written());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`], and as [`Heap::global`].
     pub fn new() -> Result<RwLock> {
@@ -70,6 +76,13 @@ impl RwLock {
 
     /// A free lock in a heap of your choice.
     ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let lock = pumasi::RwLock::new_in(&heap)?;
+    /// assert_eq!(heap.objects(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
     pub fn new_in(heap: &Heap) -> Result<RwLock> {
@@ -77,6 +90,16 @@ impl RwLock {
     }
 
     /// Whether anybody writes now. Never waits.
+    ///
+    /// ```
+    /// let lock = pumasi::RwLock::new()?;
+    /// let reading = lock.read()?;
+    /// assert!(!lock.is_written());
+    /// drop(reading);
+    /// let _writing = lock.write()?;
+    /// assert!(lock.is_written());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn is_written(&self) -> bool {
         self.raw.is_written()
@@ -88,6 +111,15 @@ macro_rules! side {
         impl RwLock {
             #[doc = concat!("Takes the lock to ", $to, ", waiting until it can be had.")]
             ///
+            /// ```
+            /// let lock = pumasi::RwLock::new()?;
+            #[doc = concat!("let guard = lock.", stringify!($take), "()?;")]
+            /// assert!(lock.try_write()?.is_none());
+            /// drop(guard);
+            /// assert!(lock.try_write()?.is_some());
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
+            ///
             /// # Errors
             /// [`LockError::Abandoned`], with the guard, when one died who wrote, and nobody has
             /// written since; [`LockError::Failed`] when this process cannot join the heap.
@@ -97,6 +129,15 @@ macro_rules! side {
 
             #[doc = concat!("Takes the lock to ", $to, " if it can be had at once, else `None`.")]
             ///
+            /// ```
+            /// let lock = pumasi::RwLock::new()?;
+            /// let writing = lock.write()?;
+            #[doc = concat!("assert!(lock.", stringify!($try_take), "()?.is_none());")]
+            /// drop(writing);
+            #[doc = concat!("assert!(lock.", stringify!($try_take), "()?.is_some());")]
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
+            ///
             /// # Errors
             #[doc = concat!("As [`RwLock::", stringify!($take), "`].")]
             pub fn $try_take(&self) -> Result<Option<$guard<'_>>, LockError<$guard<'_>>> {
@@ -104,6 +145,14 @@ macro_rules! side {
             }
 
             #[doc = concat!("Takes the lock to ", $to, ", waiting at most `timeout`.")]
+            ///
+            /// ```
+            /// let lock = pumasi::RwLock::new()?;
+            /// let _writing = lock.write()?;
+            /// let soon = std::time::Duration::from_millis(5);
+            #[doc = concat!("assert!(lock.", stringify!($take_timeout), "(soon)?.is_none());")]
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
             ///
             /// # Errors
             #[doc = concat!("As [`RwLock::", stringify!($take), "`].")]

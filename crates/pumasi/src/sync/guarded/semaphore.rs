@@ -73,6 +73,14 @@ impl<'a> Permit<'a> {
     }
 
     /// Keeps the permit taken; `release` of the semaphore, in any process, gives one back.
+    ///
+    /// ```
+    /// let jobs = pumasi::Semaphore::new(1)?;
+    /// jobs.acquire()?.keep();
+    /// assert_eq!(jobs.value(), 0); // though the permit is gone
+    /// jobs.release(1)?;
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn keep(self) {
         core::mem::forget(self);
     }
@@ -104,6 +112,15 @@ macro_rules! acquire {
         impl $name {
             /// Takes a permit, waiting until there is one.
             ///
+            /// ```
+            #[doc = concat!("let permits = pumasi::", stringify!($name), "::new(1)?;")]
+            /// let permit = permits.acquire()?;
+            /// assert_eq!(permits.value(), 0);
+            /// drop(permit);
+            /// assert_eq!(permits.value(), 1);
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
+            ///
             /// # Errors
             /// When this process cannot join the heap.
             pub fn acquire(&self) -> Result<Permit<'_>> {
@@ -113,6 +130,13 @@ macro_rules! acquire {
 
             /// Takes a permit if there is one, else `None`. Never waits.
             ///
+            /// ```
+            #[doc = concat!("let permits = pumasi::", stringify!($name), "::new(1)?;")]
+            /// let _permit = permits.try_acquire()?;
+            /// assert!(permits.try_acquire()?.is_none());
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
+            ///
             /// # Errors
             #[doc = concat!("As [`", stringify!($name), "::acquire`].")]
             pub fn try_acquire(&self) -> Result<Option<Permit<'_>>> {
@@ -120,6 +144,14 @@ macro_rules! acquire {
             }
 
             /// Takes a permit, waiting at most `timeout`; `None` when there was none.
+            ///
+            /// ```
+            #[doc = concat!("let permits = pumasi::", stringify!($name), "::new(1)?;")]
+            /// let _permit = permits.acquire()?;
+            /// let soon = std::time::Duration::from_millis(5);
+            /// assert!(permits.acquire_timeout(soon)?.is_none());
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
             ///
             /// # Errors
             #[doc = concat!("As [`", stringify!($name), "::acquire`].")]
@@ -133,6 +165,13 @@ macro_rules! acquire {
             }
 
             /// How many permits are free now. Never waits.
+            ///
+            /// ```
+            #[doc = concat!("let permits = pumasi::", stringify!($name), "::new(2)?;")]
+            /// let _permit = permits.acquire()?;
+            /// assert_eq!(permits.value(), 1); // others may have taken it by the next line
+            /// # Ok::<(), pumasi::Error>(())
+            /// ```
             pub fn value(&self) -> u32 {
                 self.raw.value()
             }
@@ -146,6 +185,14 @@ acquire!(BoundedSemaphore, Bounded);
 impl Semaphore {
     /// A semaphore with so many permits, in the default heap.
     ///
+    /// ```
+    /// use pumasi::Semaphore;
+    ///
+    /// assert_eq!(Semaphore::new(3)?.value(), 3);
+    /// assert!(Semaphore::new(u32::MAX).is_err());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Unsupported`] for more than 2147483647; [`Error::OutOfMemory`]; as
     /// [`Heap::global`].
@@ -155,6 +202,13 @@ impl Semaphore {
 
     /// A semaphore in a heap of your choice.
     ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let jobs = pumasi::Semaphore::new_in(&heap, 0)?;
+    /// assert_eq!(heap.objects(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Semaphore::new`].
     pub fn new_in(heap: &Heap, permits: u32) -> Result<Semaphore> {
@@ -162,6 +216,13 @@ impl Semaphore {
     }
 
     /// Gives `n` permits, whoever took them or nobody, and wakes as many. Never waits.
+    ///
+    /// ```
+    /// let jobs = pumasi::Semaphore::new(0)?;
+    /// jobs.release(2)?; // there is no most of it
+    /// assert_eq!(jobs.value(), 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NotHeld`] when there would be more than 2147483647.
@@ -173,6 +234,13 @@ impl Semaphore {
 impl BoundedSemaphore {
     /// A semaphore with so many places, in the default heap.
     ///
+    /// ```
+    /// let places = pumasi::BoundedSemaphore::new(2)?;
+    /// let _one = places.acquire()?;
+    /// assert_eq!(places.value(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Semaphore::new`].
     pub fn new(places: u32) -> Result<BoundedSemaphore> {
@@ -182,6 +250,15 @@ impl BoundedSemaphore {
     /// A semaphore in a heap of your choice. `on_death` says what happens to the places of a
     /// process that dies.
     ///
+    /// ```
+    /// use pumasi::{BoundedSemaphore, Heap, sync::OnDeath};
+    ///
+    /// let heap = Heap::builder().limit(64 << 20).create()?;
+    /// let places = BoundedSemaphore::new_in(&heap, 2, OnDeath::Keep)?; // the dead keep theirs
+    /// assert_eq!(places.value(), 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Semaphore::new`].
     pub fn new_in(heap: &Heap, places: u32, on_death: OnDeath) -> Result<BoundedSemaphore> {
@@ -189,6 +266,14 @@ impl BoundedSemaphore {
     }
 
     /// Gives one place back: one of this process's if it has any, else another's.
+    ///
+    /// ```
+    /// let places = pumasi::BoundedSemaphore::new(1)?;
+    /// places.acquire()?.keep();
+    /// places.release()?;
+    /// assert!(places.release().is_err()); // all are free
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::NotHeld`] when all are free.
