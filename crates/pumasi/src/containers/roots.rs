@@ -56,6 +56,17 @@ impl Heap {
     /// What programs find by name in this heap: a Dict like any other, of which each heap has one.
     /// A container that is stored there lives as long as the heap, or until it is removed.
     ///
+    /// ```
+    /// use pumasi::{Dict, Heap};
+    ///
+    /// let heap = Heap::builder().create()?;
+    /// let counts: Dict<String, i64> = Dict::new_in(&heap)?;
+    /// heap.roots()?.insert("counts", &counts)?;
+    /// heap.roots()?.insert("version", 3)?;
+    /// assert_eq!(heap.roots()?.len()?, 2);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::OutOfMemory`] where it has to be made; [`Error::Corrupt`].
     pub fn roots(&self) -> Result<Dict<String, Dynamic>> {
@@ -64,6 +75,15 @@ impl Heap {
 
     /// The root of that name as what it should be: a `Dict<String, i64>`, an `i64`. `None` when
     /// there is none.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().create()?;
+    /// heap.roots()?.insert("version", 3)?;
+    /// assert_eq!(heap.root::<i64>("version")?, Some(3));
+    /// assert_eq!(heap.root::<i64>("nothing")?, None);
+    /// assert!(heap.root::<String>("version").is_err()); // it is no text
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::TypeMismatch`] when it is something else; as every operation on a Dict.

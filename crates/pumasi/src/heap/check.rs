@@ -227,6 +227,15 @@ impl<H: Host> Walk<'_, H> {
 
 impl<H: Host> Heap<H> {
     /// Looks at every block of a heap at rest and says what breaks the rules of the format.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let list = pumasi::List::<u32>::new_in(&heap)?;
+    /// list.push(1)?;
+    /// let report = heap.check();
+    /// assert_eq!((report.objects, report.errors.len()), (1, 0));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn check(&self) -> Report {
         let mut walk = Walk {
             heap: self,

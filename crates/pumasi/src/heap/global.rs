@@ -1,4 +1,5 @@
 //! The default heap of a process tree, how a process finds it, and what a fork does.
+//! Long because every method has its example.
 //!
 //! The first process makes a heap when it is first asked for one; every descendant shares it.
 //! A forked child has the mapping and gets a slot that its parent reserved. A child that is a
@@ -29,6 +30,10 @@ static MAKING: Mutex<()> = Mutex::new(());
 
 /// 80 % of the smaller of the machine's memory and the control group's limit, or what
 /// `PUMASI_HEAP_LIMIT` says; in bytes.
+///
+/// ```
+/// assert!(pumasi::heap::global::default_limit() > 0);
+/// ```
 #[must_use]
 pub fn default_limit() -> u64 {
     std::env::var(LIMIT_VARIABLE)
@@ -38,6 +43,14 @@ pub fn default_limit() -> u64 {
 }
 
 /// Reads `"512M"`, `"2G"`, `"1000000"`.
+///
+/// ```
+/// use pumasi::heap::global::parse_size;
+///
+/// assert_eq!(parse_size("512M"), Some(512 << 20));
+/// assert_eq!(parse_size("2 GiB"), Some(2 << 30));
+/// assert_eq!(parse_size("much"), None);
+/// ```
 #[must_use]
 pub fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
@@ -97,6 +110,12 @@ pub(crate) fn address_space() -> u64 {
 /// Makes or finds the default heap and joins it. Call it first in `main`; the first shared
 /// object does the same.
 ///
+/// ```
+/// let heap = pumasi::heap::global::init()?;
+/// assert_eq!(heap.participants(), 1);
+/// # Ok::<(), pumasi::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`Heap::global`].
 pub fn init() -> Result<&'static Heap> {
@@ -108,6 +127,15 @@ pub fn init() -> Result<&'static Heap> {
 impl Heap<Real> {
     /// The default heap of this process tree: the one that `PUMASI_HEAP` names if it can still
     /// be reached, else a new one.
+    ///
+    /// ```
+    /// use pumasi::{Heap, List};
+    ///
+    /// let heap = Heap::global()?;
+    /// let list = List::<u8>::new()?; // there
+    /// assert!(list.raw().object().heap().same(heap));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// When the system refuses the memory for a new one.
@@ -130,6 +158,15 @@ impl Heap<Real> {
     }
 
     /// The default heap, if this process has it open.
+    ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// assert!(Heap::global_if_open().is_none()); // asking for it makes none
+    /// Heap::global()?;
+    /// assert!(Heap::global_if_open().is_some());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn global_if_open() -> Option<&'static Heap> {
         GLOBAL.get()
     }
@@ -137,6 +174,15 @@ impl Heap<Real> {
     /// What another process of this user needs to open this heap, while this process lives:
     /// `pid:descriptor:identity`; of a named heap `pid:descriptor:identity:name`, which leads to
     /// it for as long as any process has it open.
+    ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// let heap = Heap::builder().create()?;
+    /// let ticket = heap.ticket(); // another process takes it to Heap::attach_ticket
+    /// assert!(ticket.starts_with(&format!("{}:", std::process::id())));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn ticket(&self) -> String {
         let (pid, fd) = (std::process::id(), self.host().raw_fd());
@@ -147,12 +193,29 @@ impl Heap<Real> {
     }
 
     /// Whether a ticket is that of a named heap.
+    ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// assert!(!Heap::is_named_ticket(&Heap::global()?.ticket()));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn is_named_ticket(ticket: &str) -> bool {
         ticket.split(':').count() == 4
     }
 
     /// Opens the heap that a ticket names, or gives the one that is open already.
+    ///
+    /// ```
+    /// use pumasi::{Error, Heap};
+    ///
+    /// let heap = Heap::builder().create()?;
+    /// assert!(Heap::attach_ticket(&heap.ticket())?.same(&heap));
+    /// let lost = Heap::attach_ticket(&format!("{}:9999:{:032x}", std::process::id(), 5));
+    /// assert!(matches!(lost, Err(Error::HeapGone { .. })));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::HeapGone`] when it cannot be reached, [`Error::Unsupported`] when it cannot be
@@ -207,6 +270,15 @@ impl Heap<Real> {
     }
 
     /// A heap that this process has open, by identity.
+    ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// let heap = Heap::builder().create()?;
+    /// assert!(Heap::find_open(heap.id()).is_some());
+    /// assert!(Heap::find_open(0).is_none());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn find_open(id: HeapId) -> Option<Heap> {
         let open = OPEN.lock().unwrap_or_else(PoisonError::into_inner);
         open.iter().find(|heap| heap.id() == id).cloned()
@@ -222,6 +294,14 @@ impl Heap<Real> {
     }
 
     /// All heaps that this process has open.
+    ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// let heap = Heap::builder().create()?;
+    /// assert!(Heap::all_open().iter().any(|open| open.same(&heap)));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn all_open() -> Vec<Heap> {
         OPEN.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
@@ -238,6 +318,15 @@ impl Heap<Real> {
 
     /// Leaves all heaps in order; see [`Heap::leave`]. A named one that nobody else has open is
     /// gone then.
+    ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// let list = pumasi::List::of([1])?;
+    /// Heap::leave_all(); // as `exit` does after `leave_at_exit`
+    /// assert_eq!(list.len()?, 1); // operations still work
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn leave_all() {
         for heap in Heap::all_open() {
             heap.depart();
@@ -248,6 +337,14 @@ impl Heap<Real> {
 /// Has the exit of this process tell its heaps that it leaves in order: what it holds then stays as
 /// it is, while a death would free it. Also after a panic, as multiprocessing does after an
 /// exception. `pumasi::init` asks for it, and so does opening a heap by its name.
+///
+/// ```
+/// use pumasi::heap::global::leave_at_exit;
+///
+/// leave_at_exit()?; // first in `main`, where there is no pumasi::init()
+/// leave_at_exit()?; // asked for once is enough
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 ///
 /// # Errors
 /// [`Error::Os`] when the C library has no room.

@@ -1,4 +1,5 @@
 //! The heap: one memory that many processes allocate from, and that a kill cannot tear.
+//! Long because every method has its example.
 //!
 //! - [`layout`]: where everything lies, the format.
 //! - [`cell`]: one 64-bit word for any value, and the word that rules a block.
@@ -167,6 +168,17 @@ impl Default for Builder {
 impl Builder {
     /// At most this many bytes of memory; then operations fail with [`Error::OutOfMemory`].
     /// Default: 80 % of the smaller of the machine's memory and the control group's limit.
+    ///
+    /// ```
+    /// use pumasi::{Error, Heap, List};
+    ///
+    /// let heap = Heap::builder().limit(1 << 20).create()?;
+    /// let list = List::<String>::new_in(&heap)?;
+    /// let refused = list.push("x".repeat(2 << 20));
+    /// assert!(matches!(refused, Err(Error::OutOfMemory { .. })));
+    /// assert!(list.is_empty()?); // and everything else goes on
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn limit(mut self, bytes: u64) -> Builder {
         self.limit = Some(bytes);
@@ -175,6 +187,13 @@ impl Builder {
 
     /// Address space to reserve, which the limit can later be raised to. Costs no memory.
     /// Default: twice the limit, at least 64 GiB, less when the process may not map as much.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(1 << 20).reserve(1 << 30).create()?;
+    /// heap.set_limit(1 << 30); // later, when it turns out to be too little
+    /// assert!(heap.used() < 1 << 20); // what is reserved is not used
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn reserve(mut self, bytes: u64) -> Builder {
         self.reserve = Some(bytes);
@@ -183,6 +202,14 @@ impl Builder {
 
     /// Bytes that are taken from the system at a time: a power of two from 4096 up.
     /// Default 65536; tests take small ones, so that the rare paths are the usual ones.
+    ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// assert_eq!(Heap::builder().chunk_size(4096).create()?.chunk_size(), 4096);
+    /// assert!(Heap::builder().chunk_size(5000).create().is_err());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn chunk_size(mut self, bytes: u64) -> Builder {
         self.chunk_size = bytes;
@@ -191,6 +218,19 @@ impl Builder {
 
     /// By this name other programs of the same user find it with [`Heap::open`]: at most 128
     /// letters and digits of ASCII, `.`, `_` and `-`, the first a letter or digit.
+    ///
+    /// ```
+    /// use pumasi::{Error, Heap};
+    ///
+    /// # let name = format!("doc.name.{}", std::process::id());
+    /// # let name = name.as_str();
+    /// let heap = Heap::builder().name(name).limit(64 << 20).create()?;
+    /// assert!(Heap::open(name)?.same(&heap));
+    /// assert!(matches!(Heap::builder().name("a/b").create(), Err(Error::BadName { .. })));
+    /// # heap.close();
+    /// # heap.close();
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn name(mut self, name: &str) -> Builder {
         self.name = Some(name.to_owned());
@@ -198,6 +238,16 @@ impl Builder {
     }
 
     /// Makes the heap.
+    ///
+    /// ```
+    /// use pumasi::{Heap, List};
+    ///
+    /// let heap = Heap::builder().limit(64 << 20).create()?; // besides the default one
+    /// let list = List::<u32>::new_in(&heap)?;
+    /// list.push(1)?;
+    /// assert_eq!(heap.objects(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Os`] when the system refuses memory, [`Error::Unsupported`] for a chunk size
@@ -340,6 +390,15 @@ impl<H: Host> Heap<H> {
     }
 
     /// The identity of the heap.
+    ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// let (one, other) = (Heap::builder().create()?, Heap::builder().create()?);
+    /// assert_ne!(one.id(), other.id()); // 128 random bits
+    /// assert_eq!(one.id(), one.clone().id());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn id(&self) -> HeapId {
         self.0.id
@@ -353,29 +412,66 @@ impl<H: Host> Heap<H> {
     }
 
     /// Most bytes of memory the heap may take.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::global()?;
+    /// assert!(heap.used() <= heap.limit());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn limit(&self) -> u64 {
         self.host().load64(SB_LIMIT, Ordering::Relaxed)
     }
 
     /// Changes the limit, for all processes.
+    ///
+    /// ```
+    /// use pumasi::{Heap, List};
+    ///
+    /// let heap = Heap::builder().limit(1 << 20).create()?;
+    /// let list = List::<String>::new_in(&heap)?;
+    /// assert!(list.push("x".repeat(2 << 20)).is_err());
+    /// heap.set_limit(8 << 20);
+    /// list.push("x".repeat(2 << 20))?;
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn set_limit(&self, bytes: u64) {
         self.host().store64(SB_LIMIT, bytes, Ordering::Relaxed);
     }
 
     /// Bytes of memory the heap has taken from the system, in use or kept for reuse.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().create()?;
+    /// let before = heap.used();
+    /// let array = pumasi::Array::new_in(&heap, &[0u64; 100_000])?;
+    /// assert!(heap.used() >= before + 800_000);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn used(&self) -> u64 {
         self.host().load64(SB_COMMITTED, Ordering::Relaxed)
     }
 
     /// Bytes that are taken from the system at a time.
+    ///
+    /// ```
+    /// assert_eq!(pumasi::Heap::builder().create()?.chunk_size(), 65536);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn chunk_size(&self) -> u64 {
         self.0.chunk_size
     }
 
     /// Whether two handles lead to the same heap.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().create()?;
+    /// assert!(heap.same(&heap.clone()));
+    /// assert!(!heap.same(pumasi::Heap::global()?));
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[inline(always)]
     #[must_use]
     pub fn same(&self, other: &Heap<H>) -> bool {
@@ -400,6 +496,14 @@ impl<H: Host> Heap<H> {
 
     /// Makes this process a participant of the heap, which otherwise happens with its first
     /// operation.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().create()?;
+    /// heap.join()?;
+    /// heap.join()?; // it is one already
+    /// assert_eq!(heap.participants(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::TooManyParticipants`] when every slot is taken by a living process.

@@ -209,16 +209,40 @@ pub struct ObjectStats {
 
 impl<H: Host> Heap<H> {
     /// Switches the counters of operations per object on or off, for every process.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().create()?;
+    /// let list = pumasi::List::<u32>::new_in(&heap)?;
+    /// heap.count_operations(true);
+    /// list.push(1)?;
+    /// assert_eq!(heap.operations()[0].operations.len(), 1); // one sort of operation
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn count_operations(&self, on: bool) {
         self.switch(COUNT, on);
     }
 
     /// Whether operations are counted.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().create()?;
+    /// assert!(!heap.counts_operations());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn counts_operations(&self) -> bool {
         self.host().load64(SB_OBSERVED, Ordering::Relaxed) & COUNT != 0
     }
 
     /// How many shared objects there are.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().create()?;
+    /// let list = pumasi::List::<u8>::new_in(&heap)?;
+    /// assert_eq!(heap.objects(), 1);
+    /// drop(list); // the last handle
+    /// assert_eq!(heap.objects(), 0);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn objects(&self) -> usize {
         let mut n = 0;
         self.for_each_object(|_, _| n += 1);
@@ -226,6 +250,22 @@ impl<H: Host> Heap<H> {
     }
 
     /// Switches the listeners ([`observer::install`]) of every process on or off.
+    ///
+    /// ```
+    /// use pumasi::observer::{Event, Listener, install};
+    ///
+    /// struct Prints;
+    /// impl Listener for Prints {
+    ///     fn before(&self, _: &Event) {}
+    ///     fn after(&self, event: &Event) {
+    ///         println!("{} at {:x}", event.op.name(), event.object);
+    ///     }
+    /// }
+    /// assert!(install(&Prints).is_ok());
+    /// pumasi::Heap::global()?.observe(true);
+    /// pumasi::List::of([1])?; // prints: extend at ...
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn observe(&self, on: bool) {
         self.switch(LISTEN, on);
     }
@@ -239,6 +279,19 @@ impl<H: Host> Heap<H> {
     }
 
     /// The counters of every object that has any.
+    ///
+    /// ```
+    /// use pumasi::observer::Op;
+    ///
+    /// let heap = pumasi::Heap::builder().create()?;
+    /// heap.count_operations(true);
+    /// let list = pumasi::List::<u32>::new_in(&heap)?;
+    /// (0..3).try_for_each(|n| list.push(n))?;
+    /// let counted = heap.operations();
+    /// assert_eq!(counted[0].operations, [(Op::Append, 3)]);
+    /// assert_eq!(counted[0].contended, 0); // nobody else was at it
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn operations(&self) -> Vec<ObjectStats> {
         let mut all = Vec::new();
         self.for_each_object(|off, word| {

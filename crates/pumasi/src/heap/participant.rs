@@ -357,6 +357,15 @@ impl<H: Host> Heap<H> {
 
     /// Leaves in order: what this process still holds stays held when it ends (D 8). Its slot
     /// and its memory are given back after it has ended. Operations still work.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::global()?;
+    /// let lock = pumasi::Lock::new()?;
+    /// lock.acquire()?.keep();
+    /// heap.leave(); // at our end the lock stays held, while a death would free it
+    /// assert!(lock.is_locked());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn leave(&self) {
         let raw = self
             .host()
@@ -438,6 +447,14 @@ impl<H: Host> Heap<H> {
     }
 
     /// How many processes are attached, dead ones that nobody has settled yet included.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().create()?;
+    /// let list = pumasi::List::<u32>::new_in(&heap)?;
+    /// list.push(1)?; // with its first operation this process is one
+    /// assert_eq!(heap.participants(), 1);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn participants(&self) -> usize {
         (1..MAX_PARTICIPANTS)
             .filter(|&slot| self.claim(slot).state != Slot::Free)

@@ -98,6 +98,13 @@ pub enum Native {
 }
 
 /// The bytes of a value, in the byte order of the machine.
+///
+/// ```
+/// use pumasi::heap::shareable::to_bytes;
+///
+/// assert_eq!(to_bytes(&[1u8, 2]), [1, 2]);
+/// assert_eq!(to_bytes(&1u32).len(), 4);
+/// ```
 pub fn to_bytes<T: Shareable>(value: &T) -> &[u8] {
     const { assert_laid_out::<T>() };
     // SAFETY: a Shareable value has no padding (the promise of the trait, for which TYPE_ID was
@@ -108,6 +115,14 @@ pub fn to_bytes<T: Shareable>(value: &T) -> &[u8] {
 /// The value that these bytes are, or `None` if they are none of the type's or too few or many.
 ///
 /// The bytes are a private copy; they need no alignment.
+///
+/// ```
+/// use pumasi::heap::shareable::from_bytes;
+///
+/// assert_eq!(from_bytes::<bool>(&[1]), Some(true));
+/// assert_eq!(from_bytes::<bool>(&[2]), None); // no bool
+/// assert_eq!(from_bytes::<u32>(&[1]), None); // too few
+/// ```
 pub fn from_bytes<T: Shareable>(bytes: &[u8]) -> Option<T> {
     const { assert_laid_out::<T>() };
     if bytes.len() != size_of::<T>() || !T::is_valid(bytes) {

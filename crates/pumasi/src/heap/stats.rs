@@ -89,6 +89,14 @@ pub struct ObjectSize {
 
 impl Stats {
     /// The part of the memory taken from the system that no block uses: 0 to 1.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().limit(64 << 20).create()?;
+    /// let array = pumasi::Array::new_in(&heap, &[0u64; 1000])?;
+    /// let unused = heap.stats().fragmentation();
+    /// assert!(unused > 0.0 && unused < 1.0);
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn fragmentation(&self) -> f64 {
         if self.used == 0 {

@@ -1,4 +1,5 @@
 //! Heaps with a name, for programs that are not each other's children.
+//! Long because every method has its example.
 //!
 //! The memory is a sealed memfd like every heap's, so that nobody can cut it, /dev/shm need not have
 //! room for it, and the kernel takes it back with the last process that maps it. What has the name
@@ -233,6 +234,19 @@ impl Heap<Real> {
     /// Opens the heap of that name. Opened again, it is the same; each opening asks for a
     /// [`close`](Heap::close).
     ///
+    /// ```
+    /// use pumasi::{Error, Heap};
+    ///
+    /// # let name = format!("doc.open.{}", std::process::id());
+    /// # let name = name.as_str();
+    /// assert!(matches!(Heap::open(name), Err(Error::NoSuchHeap { .. })));
+    /// let made = Heap::create(name)?;
+    /// assert!(Heap::open(name)?.same(&made)); // in another program as well
+    /// # made.close();
+    /// # made.close();
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoSuchHeap`] when no process has one open; [`Error::BadName`]; [`Error::Denied`]
     /// when it belongs to another user or those who have it open cannot be reached;
@@ -321,6 +335,18 @@ impl Heap<Real> {
     // ---- leaving ---------------------------------------------------------------------------
 
     /// The heap's name; `None` when it has none.
+    ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// # let name = format!("doc.named.{}", std::process::id());
+    /// # let name = name.as_str();
+    /// let heap = Heap::create(name)?;
+    /// assert_eq!(heap.name(), Some(name));
+    /// assert_eq!(Heap::global()?.name(), None);
+    /// # heap.close();
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> Option<&str> {
         self.0.named.get().map(|named| named.name.as_str())
@@ -332,6 +358,19 @@ impl Heap<Real> {
     /// What this process still has handles of goes on working; the memory is given back when the
     /// last handle is dropped, here and everywhere. The end of a process closes its heaps. Of a heap
     /// without a name nothing happens.
+    ///
+    /// ```
+    /// use pumasi::{Heap, List};
+    ///
+    /// # let name = format!("doc.close.{}", std::process::id());
+    /// # let name = name.as_str();
+    /// let heap = Heap::create(name)?;
+    /// let list = List::<u32>::new_in(&heap)?;
+    /// heap.close();
+    /// assert!(Heap::open(name).is_err()); // nobody else had it open
+    /// list.push(1)?; // a handle goes on working
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn close(&self) {
         let _naming = naming();
         let Some(named) = self.0.named.get() else {
@@ -374,6 +413,19 @@ impl Heap<Real> {
     /// Takes a name away, whoever has the heap open: they go on, but nobody finds it any more, and
     /// another heap can have the name.
     ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// # let name = format!("doc.unlink.{}", std::process::id());
+    /// # let name = name.as_str();
+    /// let heap = Heap::create(name)?;
+    /// Heap::unlink(name)?;
+    /// assert!(Heap::open(name).is_err() && Heap::unlink(name).is_err());
+    /// heap.roots()?.insert("answer", 42)?; // who has it goes on
+    /// # heap.close();
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// [`Error::NoSuchHeap`]; [`Error::BadName`]; [`Error::Denied`] for what is not ours.
     pub fn unlink(name: &str) -> Result<()> {
@@ -395,6 +447,19 @@ impl Heap<Real> {
 
     /// All named heaps of this user, in order of their names, also those whose last process was
     /// killed. Looking at them opens none.
+    ///
+    /// ```
+    /// use pumasi::Heap;
+    ///
+    /// # let name = format!("doc.list.{}", std::process::id());
+    /// # let name = name.as_str();
+    /// let heap = Heap::create(name)?;
+    /// let found = Heap::named()?;
+    /// let ours = found.iter().find(|heap| heap.name == name).expect("it is there");
+    /// assert_eq!(ours.pids, [std::process::id()]);
+    /// # heap.close();
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Os`] when /dev/shm cannot be read.
@@ -437,6 +502,15 @@ impl<H: Host> Heap<H> {
     }
 
     /// Who has the heap open and has not left it.
+    ///
+    /// ```
+    /// let heap = pumasi::Heap::builder().create()?;
+    /// heap.join()?;
+    /// assert_eq!(heap.attendants(), [std::process::id()]);
+    /// heap.leave();
+    /// assert!(heap.attendants().is_empty());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     #[must_use]
     pub fn attendants(&self) -> Vec<u32> {
         let mut pids: Vec<u32> = (1..MAX_PARTICIPANTS)
