@@ -58,6 +58,11 @@ pub struct Current {
 }
 
 /// Name, parent and kind of the running process.
+///
+/// ```
+/// let here = pumasi::process::current();
+/// assert_eq!((here.name.as_str(), here.parent_pid), ("MainProcess", None));
+/// ```
 pub fn current() -> &'static Current {
     CURRENT.get_or_init(|| Current {
         name: "MainProcess".to_owned(),

@@ -34,6 +34,25 @@ static STARTED: AtomicU32 = AtomicU32::new(0);
 /// The program must be built with the same tasks and begin with
 /// [`pumasi::init()`](crate::process::init). An empty command goes back to this program, with the
 /// arguments it was started with.
+///
+/// ```
+/// use pumasi::process::set_executable;
+///
+/// # #[pumasi::task]
+/// # fn one() -> u8 {
+/// #     1
+/// # }
+/// # #[pumasi::main]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # fn this_program() -> Vec<std::ffi::OsString> {
+/// #     vec![std::env::current_exe().unwrap().into()]
+/// # }
+/// set_executable(this_program()); // a path, and arguments
+/// assert_eq!(one::spawn()?.join()?, 1);
+/// set_executable(Vec::new()); // as it was
+/// # Ok(())
+/// # }
+/// ```
 pub fn set_executable(command: Vec<OsString>) {
     let command = (!command.is_empty()).then_some(command);
     *EXECUTABLE.write().unwrap_or_else(PoisonError::into_inner) = command;
@@ -71,17 +90,65 @@ pub struct Builder {
 impl Builder {
     /// A child that is named after its task, shares stdout and stderr with this process, and
     /// lives on when this process ends.
+    ///
+    /// ```
+    /// use pumasi::process::Builder;
+    ///
+    /// # #[pumasi::task]
+    /// # fn double(n: u64) -> u64 {
+    /// #     2 * n
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = Builder::new().spawn(double::call(4))?; // the same as double::spawn(4)
+    /// assert_eq!(child.join()?, 8);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new() -> Builder {
         Builder::default()
     }
 
     /// The process's name, for messages and (its first 15 bytes) for `ps` and `top`.
+    ///
+    /// ```
+    /// use pumasi::process::{Builder, current};
+    ///
+    /// #[pumasi::task]
+    /// fn my_name() -> String {
+    ///     current().name.clone()
+    /// }
+    ///
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = Builder::new().name("reader").spawn(my_name::call())?;
+    /// assert_eq!(child.name(), "reader");
+    /// assert_eq!(child.join()?, "reader");
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Builder {
         self.name = Some(name.into());
         self
     }
 
     /// Sets an environment variable of the child.
+    ///
+    /// ```
+    /// use pumasi::process::Builder;
+    ///
+    /// #[pumasi::task]
+    /// fn land() -> Option<String> {
+    ///     std::env::var("LAND").ok()
+    /// }
+    ///
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = Builder::new().env("LAND", "Korea").spawn(land::call())?;
+    /// assert_eq!(child.join()?.as_deref(), Some("Korea"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn env(mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Builder {
         self.environment
             .push((key.as_ref().into(), Some(value.as_ref().into())));
@@ -89,18 +156,65 @@ impl Builder {
     }
 
     /// Takes an environment variable from the child.
+    ///
+    /// ```
+    /// use pumasi::process::Builder;
+    ///
+    /// #[pumasi::task]
+    /// fn has_path() -> bool {
+    ///     std::env::var_os("PATH").is_some()
+    /// }
+    ///
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = Builder::new().env_remove("PATH").spawn(has_path::call())?;
+    /// assert!(!child.join()?); // a child has the environment of its parent, but for that
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn env_remove(mut self, key: impl AsRef<OsStr>) -> Builder {
         self.environment.push((key.as_ref().into(), None));
         self
     }
 
     /// Where the child's standard output goes. With `Stdio::piped()` see [`Child::take_stdout`].
+    ///
+    /// ```
+    /// use std::process::Stdio;
+    ///
+    /// # #[pumasi::task]
+    /// # fn talk() {
+    /// #     println!("a line that nobody needs");
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let quiet = pumasi::process::Builder::new().stdout(Stdio::null());
+    /// quiet.spawn(talk::call())?.join()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stdout(mut self, stdout: impl Into<Stdio>) -> Builder {
         self.stdout = Some(stdout.into());
         self
     }
 
     /// Where the child's standard error goes. With `Stdio::piped()` see [`Child::take_stderr`].
+    ///
+    /// ```
+    /// use std::process::Stdio;
+    ///
+    /// # #[pumasi::task]
+    /// # fn fail() {
+    /// #     panic!("said on stderr");
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let quiet = pumasi::process::Builder::new().stderr(Stdio::null());
+    /// let why = quiet.spawn(fail::call())?.join().unwrap_err();
+    /// assert_eq!(why.panic_message(), Some("said on stderr")); // `join` knows it nevertheless
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn stderr(mut self, stderr: impl Into<Stdio>) -> Builder {
         self.stderr = Some(stderr.into());
         self
@@ -111,12 +225,44 @@ impl Builder {
     /// It follows the process, not the thread that started the child. A copy of this process
     /// made by a bare `fork` in a C library counts as this process until it ends or runs
     /// another program.
+    ///
+    /// ```
+    /// use pumasi::process::{Builder, current};
+    ///
+    /// #[pumasi::task]
+    /// fn watch() -> bool {
+    ///     current().daemon
+    /// }
+    ///
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = Builder::new().daemon(true).spawn(watch::call())?; // killed when we end
+    /// assert!(child.join()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn daemon(mut self, daemon: bool) -> Builder {
         self.daemon = daemon;
         self
     }
 
     /// Starts a process for the call. Returns as soon as it has been started.
+    ///
+    /// ```
+    /// use pumasi::process::Builder;
+    ///
+    /// # #[pumasi::task]
+    /// # fn double(n: u64) -> u64 {
+    /// #     2 * n
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = Builder::new().name("doubler").spawn(double::call(4))?;
+    /// println!("process {} works", child.pid());
+    /// assert_eq!(child.join()?, 8);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// - [`Error::Unsupported`] when the arguments could not be written down or this program did

@@ -1,4 +1,5 @@
 //! The handle of a child, and how its end becomes a result or an error.
+//! Long because every method has its example.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -46,29 +47,99 @@ impl<R> Child<R> {
     }
 
     /// The process's id.
+    ///
+    /// ```
+    /// #[pumasi::task]
+    /// fn own_pid() -> u32 {
+    ///     std::process::id()
+    /// }
+    ///
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = own_pid::spawn()?;
+    /// assert_eq!(child.pid(), child.join()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.running.who.pid
     }
 
     /// The process's name.
+    ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn count() {}
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = count::spawn()?;
+    /// assert_eq!(child.name(), "count-1"); // unless the builder was given another
+    /// child.join()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn name(&self) -> &str {
         &self.running.who.name
     }
 
     /// The path of the function that it was started with.
+    ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn count() {}
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = count::spawn()?;
+    /// assert!(child.task_name().ends_with("::count")); // with crate and modules
+    /// child.join()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn task_name(&self) -> &'static str {
         self.running.task
     }
 
     /// How the process ended, or `None` while it runs. Does not wait.
+    ///
+    /// ```
+    /// use pumasi::process::{ExitStatus, wait_all};
+    ///
+    /// # #[pumasi::task]
+    /// # fn leave() {
+    /// #     std::process::exit(3)
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut child = leave::spawn()?; // which calls exit(3)
+    /// wait_all(&mut [&mut child]);
+    /// assert_eq!(child.exitcode(), Some(ExitStatus::Code(3)));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn exitcode(&mut self) -> Option<ExitStatus> {
         self.running.poll()
     }
 
     /// Whether the process still runs. Does not wait. A stopped process (SIGSTOP) is alive.
+    ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn wait(end: pumasi::Event) -> pumasi::Result<()> {
+    /// #     end.wait()
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let end = pumasi::Event::new()?;
+    /// let mut child = wait::spawn(end.clone())?;
+    /// assert!(child.is_alive());
+    /// end.set();
+    /// child.join()??;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn is_alive(&mut self) -> bool {
         self.running.poll().is_none()
     }
@@ -77,6 +148,23 @@ impl<R> Child<R> {
     /// ended already is left alone.
     ///
     /// What it held becomes free and what it shared stays whole, as after any death.
+    ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn sleep() {
+    /// #     loop {
+    /// #         std::thread::park();
+    /// #     }
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut child = sleep::spawn()?;
+    /// child.kill()?;
+    /// let why = child.join().unwrap_err();
+    /// assert_eq!(why.signal(), Some(9));
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// [`Error::Os`] when the system refuses.
@@ -87,6 +175,22 @@ impl<R> Child<R> {
     /// Asks the process to end, with SIGTERM. Does not wait for the end. A process that has
     /// ended already is left alone.
     ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn sleep() {
+    /// #     loop {
+    /// #         std::thread::park();
+    /// #     }
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let mut child = sleep::spawn()?;
+    /// child.terminate()?; // a program may catch it; this one does not
+    /// assert_eq!(child.join().unwrap_err().signal(), Some(15));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// [`Error::Os`] when the system refuses.
     pub fn terminate(&mut self) -> Result<()> {
@@ -95,17 +199,65 @@ impl<R> Child<R> {
 
     /// A descriptor that becomes readable when the process ends, for a `poll` of one's own;
     /// `None` where the system gives none (a sandbox may deny pidfds).
+    ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn work() {}
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = work::spawn()?;
+    /// if let Some(descriptor) = child.sentinel() {
+    ///     println!("poll {descriptor:?} together with sockets and pipes");
+    /// }
+    /// child.join()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn sentinel(&self) -> Option<BorrowedFd<'_>> {
         self.running.sentinel()
     }
 
     /// The reading end of the child's standard output, once, if the builder made it a pipe.
+    ///
+    /// ```
+    /// use std::{io, process::Stdio};
+    ///
+    /// # #[pumasi::task]
+    /// # fn hello() {
+    /// #     println!("hello");
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = pumasi::process::Builder::new().stdout(Stdio::piped());
+    /// let mut child = builder.spawn(hello::call())?;
+    /// let text = io::read_to_string(child.take_stdout().expect("it is a pipe"))?;
+    /// assert!(text.contains("hello") && child.take_stdout().is_none());
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn take_stdout(&mut self) -> Option<ChildStdout> {
         self.running.stdout.take()
     }
 
     /// The reading end of the child's standard error, once, if the builder made it a pipe.
+    ///
+    /// ```
+    /// use std::{io, process::Stdio};
+    ///
+    /// # #[pumasi::task]
+    /// # fn warn() {
+    /// #     eprintln!("careful");
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let builder = pumasi::process::Builder::new().stderr(Stdio::piped());
+    /// let mut child = builder.spawn(warn::call())?;
+    /// let text = io::read_to_string(child.take_stderr().expect("it is a pipe"))?;
+    /// assert!(text.contains("careful"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn take_stderr(&mut self) -> Option<ChildStderr> {
         self.running.stderr.take()
     }
@@ -117,6 +269,22 @@ impl<R: DeserializeOwned> Child<R> {
     /// A task that returned has its result delivered even if the process was killed on its way
     /// out afterwards.
     ///
+    /// ```
+    /// #[pumasi::task]
+    /// fn half(n: u64) -> u64 {
+    ///     assert!(n % 2 == 0, "{n} is odd");
+    ///     n / 2
+    /// }
+    ///
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// assert_eq!(half::spawn(4)?.join()?, 2);
+    /// let why = half::spawn(5)?.join().unwrap_err(); // it panicked, not we
+    /// assert_eq!(why.panic_message(), Some("5 is odd"));
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// A [`JoinError`] that says how the process died: the signal, the exit code, the message of
     /// the panic, or why it never ran the task.
@@ -127,6 +295,23 @@ impl<R: DeserializeOwned> Child<R> {
 
     /// Gives what the task returned if the process has ended, `None` while it runs.
     ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn answer(start: pumasi::Event) -> pumasi::Result<i32> {
+    /// #     start.wait()?;
+    /// #     Ok(42)
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let start = pumasi::Event::new()?;
+    /// let mut child = answer::spawn(start.clone())?; // which waits for it
+    /// assert!(child.try_join()?.is_none());
+    /// start.set();
+    /// assert_eq!(child.join()??, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
     /// # Errors
     /// As [`join`](Child::join); [`JoinError::AlreadyTaken`] when the result was given before.
     pub fn try_join(&mut self) -> core::result::Result<Option<R>, JoinError> {
@@ -135,6 +320,24 @@ impl<R: DeserializeOwned> Child<R> {
 
     /// Waits at most so long for the process to end; gives what its task returned, or `None`
     /// when it still runs.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # #[pumasi::task]
+    /// # fn answer(start: pumasi::Event) -> pumasi::Result<i32> {
+    /// #     start.wait()?;
+    /// #     Ok(42)
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let start = pumasi::Event::new()?;
+    /// let mut child = answer::spawn(start.clone())?; // which waits for it
+    /// assert!(child.join_timeout(Duration::from_millis(5))?.is_none());
+    /// start.set(); // the handle is still ours, and the child goes on
+    /// assert_eq!(child.join()??, 42);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// As [`join`](Child::join); [`JoinError::AlreadyTaken`] when the result was given before.

@@ -109,6 +109,21 @@ pub enum JoinError {
 
 impl JoinError {
     /// The process that the error is about, unless waiting itself failed.
+    ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn fail() {
+    /// #     panic!("no");
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let child = fail::spawn()?;
+    /// let pid = child.pid();
+    /// let why = child.join().unwrap_err();
+    /// assert_eq!(why.who().map(|who| who.pid), Some(pid));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn who(&self) -> Option<&Who> {
         match self {
@@ -126,6 +141,19 @@ impl JoinError {
     }
 
     /// The signal that ended the process.
+    ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn crash() {
+    /// #     std::process::abort()
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let why = crash::spawn()?.join().unwrap_err(); // it called abort()
+    /// assert_eq!((why.signal(), why.code()), (Some(6), None));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn signal(&self) -> Option<i32> {
         match self {
@@ -135,6 +163,19 @@ impl JoinError {
     }
 
     /// The code that the process left with before its task had returned.
+    ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn leave() {
+    /// #     std::process::exit(3)
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let why = leave::spawn()?.join().unwrap_err(); // it called exit(3)
+    /// assert_eq!((why.code(), why.signal()), (Some(3), None));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn code(&self) -> Option<i32> {
         match self {
@@ -146,6 +187,19 @@ impl JoinError {
     }
 
     /// What the panic said, if that is how the task ended.
+    ///
+    /// ```
+    /// # #[pumasi::task]
+    /// # fn fail(n: u32) {
+    /// #     panic!("{n} is too much");
+    /// # }
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let why = fail::spawn(7)?.join().unwrap_err();
+    /// assert_eq!(why.panic_message(), Some("7 is too much"));
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn panic_message(&self) -> Option<&str> {
         match self {

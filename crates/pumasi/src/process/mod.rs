@@ -83,6 +83,19 @@ use crate::heap::{Heap, global};
 /// Call it first in `main`, before threads are started or arguments looked at, or put
 /// `#[pumasi::main]` on `main`.
 ///
+/// ```
+/// #[pumasi::task]
+/// fn one() -> u8 {
+///     1
+/// }
+///
+/// fn main() -> Result<(), Box<dyn std::error::Error>> {
+///     pumasi::init()?; // in the child of the next line it does not return
+///     assert_eq!(one::spawn()?.join()?, 1);
+///     Ok(())
+/// }
+/// ```
+///
 /// # Errors
 /// As [`Heap::global`], and when the heap has no room for another process.
 pub fn init() -> Result<&'static Heap> {

@@ -22,12 +22,26 @@ pub enum ExitStatus {
 
 impl ExitStatus {
     /// Whether it ended in order with code 0.
+    ///
+    /// ```
+    /// use pumasi::process::ExitStatus;
+    ///
+    /// assert!(ExitStatus::Code(0).success());
+    /// assert!(!ExitStatus::Code(1).success() && !ExitStatus::Unknown.success());
+    /// ```
     #[must_use]
     pub fn success(self) -> bool {
         self == ExitStatus::Code(0)
     }
 
     /// The exit code, unless a signal ended it.
+    ///
+    /// ```
+    /// use pumasi::process::ExitStatus;
+    ///
+    /// assert_eq!(ExitStatus::Code(3).code(), Some(3));
+    /// assert_eq!(ExitStatus::Signal { number: 9, core_dumped: false }.code(), None);
+    /// ```
     #[must_use]
     pub fn code(self) -> Option<i32> {
         match self {
@@ -37,6 +51,13 @@ impl ExitStatus {
     }
 
     /// The number of the signal that ended it.
+    ///
+    /// ```
+    /// use pumasi::process::ExitStatus;
+    ///
+    /// let killed = ExitStatus::Signal { number: 9, core_dumped: false };
+    /// assert_eq!((killed.signal(), killed.to_string().as_str()), (Some(9), "SIGKILL"));
+    /// ```
     #[must_use]
     pub fn signal(self) -> Option<i32> {
         match self {
@@ -82,6 +103,13 @@ impl fmt::Display for ExitStatus {
 }
 
 /// The name of a signal, `SIGKILL` for 9; realtime signals have none.
+///
+/// ```
+/// use pumasi::process::signal_name;
+///
+/// assert_eq!(signal_name(11), Some("SIGSEGV"));
+/// assert_eq!(signal_name(40), None);
+/// ```
 #[must_use]
 pub fn signal_name(number: i32) -> Option<&'static str> {
     Some(match number {

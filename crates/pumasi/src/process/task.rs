@@ -109,6 +109,14 @@ impl<R> Call<R> {
     }
 
     /// The path of the function that will be called.
+    ///
+    /// ```
+    /// #[pumasi::task]
+    /// fn count(_from: u32) {}
+    ///
+    /// let call = count::call(1); // nothing runs yet
+    /// assert!(call.task_name().ends_with("::count"));
+    /// ```
     #[must_use]
     pub fn task_name(&self) -> &'static str {
         self.task.name

@@ -41,6 +41,24 @@ impl<W: sealed::Sealed + ?Sized> sealed::Sealed for &mut W {
 /// Of several that have ended the first is returned, so take it out of the list before the next
 /// call.
 ///
+/// ```
+/// use pumasi::process::wait_any;
+///
+/// # #[pumasi::task]
+/// # fn double(n: u64) -> u64 {
+/// #     2 * n
+/// # }
+/// # #[pumasi::main]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let mut children = vec![double::spawn(1)?, double::spawn(2)?];
+/// while !children.is_empty() {
+///     let first = wait_any(&mut children)?;
+///     println!("{}", children.swap_remove(first).join()?); // as they end
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`Error::Empty`] when there is no child to wait for.
 pub fn wait_any<W: Waitable>(children: &mut [W]) -> Result<usize> {
@@ -53,6 +71,24 @@ pub fn wait_any<W: Waitable>(children: &mut [W]) -> Result<usize> {
 
 /// Waits at most so long until one of the children has ended; returns its index, or `None`.
 ///
+/// ```
+/// # use std::time::Duration;
+/// # use pumasi::{Event, process::wait_any_timeout};
+/// # #[pumasi::task]
+/// # fn wait(end: Event) -> pumasi::Result<()> {
+/// #     end.wait()
+/// # }
+/// # #[pumasi::main]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let end = Event::new()?;
+/// let mut children = [wait::spawn(end.clone())?, wait::spawn(end.clone())?];
+/// assert_eq!(wait_any_timeout(&mut children, Duration::from_millis(5))?, None);
+/// end.set();
+/// assert!(wait_any_timeout(&mut children, Duration::MAX)?.is_some());
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`Error::Empty`] when there is no child to wait for.
 pub fn wait_any_timeout<W: Waitable>(
@@ -63,11 +99,49 @@ pub fn wait_any_timeout<W: Waitable>(
 }
 
 /// Waits until all of the children have ended.
+///
+/// ```
+/// use pumasi::process::{Waitable, wait_all};
+///
+/// # #[pumasi::task]
+/// # fn one() -> u8 {
+/// #     1
+/// # }
+/// # #[pumasi::task]
+/// # fn greet() -> String {
+/// #     "hello".to_owned()
+/// # }
+/// # #[pumasi::main]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let (mut one, mut two) = (one::spawn()?, greet::spawn()?);
+/// wait_all::<&mut dyn Waitable>(&mut [&mut one, &mut two]); // of different results
+/// assert!(!one.is_alive() && !two.is_alive());
+/// # Ok(())
+/// # }
+/// ```
 pub fn wait_all<W: Waitable>(children: &mut [W]) {
     while !wait_all_until(children, None) {}
 }
 
 /// Waits at most so long until all of the children have ended; returns whether they have.
+///
+/// ```
+/// # use std::time::Duration;
+/// # use pumasi::{Event, process::wait_all_timeout};
+/// # #[pumasi::task]
+/// # fn wait(end: Event) -> pumasi::Result<()> {
+/// #     end.wait()
+/// # }
+/// # #[pumasi::main]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let end = Event::new()?;
+/// let mut children = [wait::spawn(end.clone())?, wait::spawn(end.clone())?];
+/// assert!(!wait_all_timeout(&mut children, Duration::from_millis(5)));
+/// end.set();
+/// assert!(wait_all_timeout(&mut children, Duration::MAX));
+/// # Ok(())
+/// # }
+/// ```
 pub fn wait_all_timeout<W: Waitable>(children: &mut [W], timeout: Duration) -> bool {
     wait_all_until(children, Instant::now().checked_add(timeout))
 }
