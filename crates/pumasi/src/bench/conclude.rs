@@ -39,6 +39,27 @@ const MUCH: u64 = 64 * 1024;
 
 /// Concludes what there is to conclude.
 ///
+/// ```
+/// use pumasi::bench::{Measured, conclude};
+///
+/// # let pass = r#"{"seconds": 2.0, "host_waited": 0.0, "host_cpu": 2.0, "process_cpu": 2.0,
+/// #     "serialising": 0.0, "moving": 0.0, "bytes_sent": 0, "bytes_received": 0, "workers":
+/// #     [{"wall": 2.0, "cpu": 2.0, "waited": 0.0, "serialising": 0.0, "moving": 0.0}]}"#;
+/// # let written = format!(r#"{{"function": "sums", "items": 5, "cores": 4, "machine":
+/// #     {{"cpu": "", "system": "", "python": null}}, "budget": 20.0, "seconds": 12.0, "rounds": 6,
+/// #     "hosts": [{{"variant": {{"kind": "serial", "workers": 1, "method": null,
+/// #     "arguments": null}}, "start_ups": [], "free_start_ups": [], "loops": 1,
+/// #     "placed_seconds": 0.0, "placed_bytes": 0,
+/// #     "runs": [{pass}, {pass}, {pass}, {pass}, {pass}, {pass}], "probe": null}}],
+/// #     "left_out": [], "warnings": [], "reference": {{}}}}"#);
+/// let mut measured: Measured = serde_json::from_str(&written)?; // six runs of 2 s, in series
+/// let report = conclude(measured.clone())?;
+/// assert_eq!((report.variants[0].seconds.median, report.advice.worth_it), (2.0, false));
+/// measured.hosts.clear();
+/// assert!(conclude(measured).is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 /// A sentence, when the record is not of a measurement: when it does not begin with a serial
 /// variant, or has one without runs.

@@ -30,6 +30,14 @@ pub struct Estimate {
 
 impl Estimate {
     /// Half the width of the interval as a share of the median; infinite without an interval.
+    ///
+    /// ```
+    /// use pumasi::bench::estimate;
+    ///
+    /// let found = estimate([9.0, 9.5, 10.0, 10.0, 10.5, 11.0]).unwrap();
+    /// assert_eq!(found.precision(), 0.1); // 10, give or take a tenth
+    /// assert!(estimate([10.0]).unwrap().precision().is_infinite());
+    /// ```
     pub fn precision(&self) -> f64 {
         match (self.low, self.high) {
             (Some(low), Some(high)) if self.median != 0.0 => (high - low) / 2.0 / self.median.abs(),
@@ -59,6 +67,15 @@ pub fn estimate(values: impl IntoIterator<Item = f64>) -> Option<Estimate> {
 
 /// The ratio of two measurements which were taken in turns, from its single rounds, so that what
 /// slows the machine down for a while slows both down; `None` without a round that has both.
+///
+/// ```
+/// use pumasi::bench::ratio;
+///
+/// // Every second round the machine was ten times as slow.
+/// let (ours, theirs) = ([1.0, 10.0].repeat(4), [2.0, 20.0].repeat(4));
+/// assert_eq!(ratio(&theirs, &ours).unwrap().median, 2.0);
+/// assert_eq!(ratio(&[], &[]), None);
+/// ```
 pub fn ratio(numerators: &[f64], denominators: &[f64]) -> Option<Estimate> {
     let pairs = numerators.iter().zip(denominators);
     estimate(pairs.filter_map(|(above, below)| (*below > 0.0).then_some(above / below)))

@@ -179,6 +179,14 @@ where
     ///
     /// The function gets a clone of its input, and should do the same at each call: it is called
     /// many times. Where cloning costs, make it an `Arc`.
+    ///
+    /// ```
+    /// use pumasi::bench::Bench;
+    ///
+    /// let squares = Bench::new(|n: u64| n * n, 0..100); // nothing runs yet
+    /// println!("{}", squares.budget(std::time::Duration::from_millis(50)).run()?);
+    /// # Ok::<(), pumasi::bench::BenchError>(())
+    /// ```
     pub fn new<F>(function: F, inputs: impl IntoIterator<Item = T>) -> Bench<T, R>
     where
         F: Fn(T) -> R + Send + Sync + 'static,
@@ -203,6 +211,24 @@ where
     /// Measures processes, too: `call` is the [`task`](macro@crate::task)'s own.
     ///
     /// `main` must begin with [`pumasi::init()`](crate::init), as for every task.
+    ///
+    /// ```
+    /// use pumasi::bench::{Bench, Kind};
+    ///
+    /// #[pumasi::task]
+    /// fn square(n: u64) -> u64 {
+    ///     n * n
+    /// }
+    ///
+    /// # #[pumasi::main]
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let soon = std::time::Duration::from_millis(200);
+    /// let bench = Bench::new(square, 0..100).processes(square::call); // the same function twice
+    /// let report = bench.workers([1]).budget(soon).run()?;
+    /// assert!(report.variants.iter().any(|row| row.kind == Kind::Processes));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn processes<C>(mut self, call: C) -> Bench<T, R>
     where
         C: Fn(T) -> Call<R> + Send + Sync + 'static,
@@ -219,6 +245,14 @@ where
     }
 
     /// What the report calls it; otherwise the function's path.
+    ///
+    /// ```
+    /// # use pumasi::bench::Bench;
+    /// # let soon = std::time::Duration::from_millis(50);
+    /// let report = Bench::new(|n: u64| n * n, 0..9).name("squares").budget(soon).run()?;
+    /// assert_eq!(report.function, "squares"); // a closure has no name that says much
+    /// # Ok::<(), pumasi::bench::BenchError>(())
+    /// ```
     pub fn name(mut self, name: impl Into<String>) -> Bench<T, R> {
         self.name = name.into();
         self
@@ -226,6 +260,15 @@ where
 
     /// The numbers of workers; otherwise 1, 2, 4 ... up to the cores. Of more workers than inputs
     /// nothing is measured.
+    ///
+    /// ```
+    /// # use pumasi::bench::Bench;
+    /// # let soon = std::time::Duration::from_millis(50);
+    /// let report = Bench::new(|n: u64| n * n, 0..9).workers([3]).budget(soon).run()?;
+    /// let names: Vec<_> = report.variants.iter().map(|row| row.name.as_str()).collect();
+    /// assert_eq!(names, ["serial", "threads 3"]); // in series in any case
+    /// # Ok::<(), pumasi::bench::BenchError>(())
+    /// ```
     pub fn workers(mut self, counts: impl IntoIterator<Item = usize>) -> Bench<T, R> {
         let mut counts: Vec<usize> = counts.into_iter().collect();
         counts.sort_unstable();
@@ -235,12 +278,31 @@ where
     }
 
     /// Leaves threads out.
+    ///
+    /// ```
+    /// # use pumasi::bench::Bench;
+    /// # let soon = std::time::Duration::from_millis(50);
+    /// let report = Bench::new(|n: u64| n * n, 0..9).without_threads().budget(soon).run()?;
+    /// assert_eq!(report.variants.len(), 1); // serial; and processes, if it is told of them
+    /// # Ok::<(), pumasi::bench::BenchError>(())
+    /// ```
     pub fn without_threads(mut self) -> Bench<T, R> {
         self.options.threads = false;
         self
     }
 
     /// How long it may take, about: 20 s unless said.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use pumasi::bench::{Bench, BenchError};
+    ///
+    /// let report = Bench::new(|n: u64| n * n, 0..9).budget(Duration::from_millis(50)).run()?;
+    /// assert_eq!(report.budget, 0.05);
+    /// let none = Bench::new(|n: u64| n * n, 0..9).budget(Duration::ZERO).run();
+    /// assert!(matches!(none, Err(BenchError::Usage(_))));
+    /// # Ok::<(), BenchError>(())
+    /// ```
     pub fn budget(mut self, budget: Duration) -> Bench<T, R> {
         self.options.budget = budget;
         self
@@ -248,12 +310,31 @@ where
 
     /// Half the width of an interval, as a share of its median, at which it is narrow enough: 0.02
     /// unless said.
+    ///
+    /// ```
+    /// # use pumasi::bench::Bench;
+    /// # let soon = std::time::Duration::from_millis(50);
+    /// let bench = Bench::new(|n: u64| n * n, 0..9).precision(0.1); // 10 % will do
+    /// let report = bench.budget(soon).run()?;
+    /// println!("known to {:.1} %", 100.0 * report.variants[0].seconds.precision());
+    /// # Ok::<(), pumasi::bench::BenchError>(())
+    /// ```
     pub fn precision(mut self, precision: f64) -> Bench<T, R> {
         self.options.precision = precision;
         self
     }
 
     /// Has `tell` called now and then, with what is done and the share of the budget that is spent.
+    ///
+    /// ```
+    /// # use pumasi::bench::Bench;
+    /// # let soon = std::time::Duration::from_millis(50);
+    /// let bench = Bench::new(|n: u64| n * n, 0..9).progress(|what, spent| {
+    ///     eprint!("\r{what}, {:.0} %", 100.0 * spent); // threads 2, 37 %
+    /// });
+    /// bench.budget(soon).run()?;
+    /// # Ok::<(), pumasi::bench::BenchError>(())
+    /// ```
     pub fn progress(mut self, tell: impl FnMut(&str, f64) + 'static) -> Bench<T, R> {
         self.options.progress = Some(Box::new(tell));
         self
@@ -263,6 +344,17 @@ where
     ///
     /// Blocks for about the budget; less where every median is known before that, more where single
     /// passes take long. Leaves no process behind.
+    ///
+    /// ```
+    /// # use pumasi::bench::{Bench, BenchError};
+    /// # let soon = std::time::Duration::from_millis(50);
+    /// let report = Bench::new(|n: u64| n * n, 0..9).budget(soon).run()?;
+    /// println!("{report}"); // a line for each variant, what binds the work, what to use
+    /// assert_eq!(report.variants[0].name, "serial");
+    /// let nothing = Bench::new(|n: u64| n * n, []).run();
+    /// assert!(matches!(nothing, Err(BenchError::NoInputs)));
+    /// # Ok::<(), BenchError>(())
+    /// ```
     ///
     /// # Errors
     /// [`BenchError`], with a sentence that says what to do: when there are no inputs, the function

@@ -21,6 +21,10 @@ pub enum Kind {
 
 impl Kind {
     /// Its name in reports.
+    ///
+    /// ```
+    /// assert_eq!(pumasi::bench::Kind::Threads.name(), "threads");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Kind::Serial => "serial",
@@ -45,6 +49,14 @@ pub struct Variant {
 
 impl Variant {
     /// The variants which differ in the number of workers only.
+    ///
+    /// ```
+    /// # use pumasi::bench::{Kind, Variant};
+    /// # let method = Some("fork".to_owned());
+    /// let two = Variant { kind: Kind::Processes, workers: 2, method, arguments: None };
+    /// assert_eq!(two.family(), "processes-fork");
+    /// assert_eq!(Variant { workers: 4, ..two.clone() }.family(), two.family());
+    /// ```
     pub fn family(&self) -> String {
         let parts = [&self.method, &self.arguments];
         let parts = parts.into_iter().flatten().map(String::as_str);
@@ -53,6 +65,13 @@ impl Variant {
     }
 
     /// What it is called in reports: `threads 2`, `processes 2 (fork, pickled)`.
+    ///
+    /// ```
+    /// # use pumasi::bench::{Kind, Variant};
+    /// # let method = Some("fork".to_owned());
+    /// let two = Variant { kind: Kind::Processes, workers: 2, method, arguments: None };
+    /// assert_eq!(two.name(), "processes 2 (fork)");
+    /// ```
     pub fn name(&self) -> String {
         let parts = [&self.method, &self.arguments];
         let parts: Vec<&str> = parts.into_iter().flatten().map(String::as_str).collect();
@@ -87,6 +106,14 @@ pub struct Spent {
 
 impl Spent {
     /// Adds what another stretch took.
+    ///
+    /// ```
+    /// use pumasi::bench::Spent;
+    ///
+    /// let mut all = Spent { wall: 2.0, cpu: 1.5, ..Spent::default() };
+    /// all.add(Spent { wall: 1.0, cpu: 0.5, ..Spent::default() });
+    /// assert_eq!((all.wall, all.cpu), (3.0, 2.0));
+    /// ```
     pub fn add(&mut self, other: Spent) {
         self.wall += other.wall;
         self.cpu += other.cpu;
@@ -136,6 +163,14 @@ impl Pass {
     ///
     /// Where others use the machine too, this is what the variant itself can do; exact as far as
     /// the worker which waited longest was also the last one to end.
+    ///
+    /// ```
+    /// use pumasi::bench::{Pass, Spent};
+    ///
+    /// let worker = Spent { wall: 3.0, cpu: 2.0, waited: 1.0, ..Spent::default() };
+    /// let pass = Pass { seconds: 3.0, workers: vec![worker], ..Pass::default() };
+    /// assert_eq!(pass.unhurried(), 2.0); // for a third of it there was no core
+    /// ```
     pub fn unhurried(&self) -> f64 {
         let most = |of: fn(&Spent) -> f64| self.workers.iter().map(of).fold(0.0, f64::max);
         let waited = most(|worker| worker.waited) + self.host_waited;

@@ -158,6 +158,13 @@ pub enum Finding {
 
 impl Finding {
     /// Its name in the report's data.
+    ///
+    /// ```
+    /// use pumasi::bench::Finding;
+    ///
+    /// assert_eq!(Finding::StartUp.code(), "start-up");
+    /// assert_eq!(Finding::StartUp.to_string(), "would pay if the workers ran already");
+    /// ```
     pub fn code(self) -> &'static str {
         match self {
             Finding::Gil => "gil",

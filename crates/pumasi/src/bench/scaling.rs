@@ -79,6 +79,14 @@ pub struct Fit {
 type Solve = fn(&BTreeMap<usize, f64>) -> (f64, f64);
 
 /// The serial fraction which a speed-up on two workers or more amounts to, from 0 to 1.
+///
+/// ```
+/// use pumasi::bench::karp_flatt;
+///
+/// // 1.6 times as fast on two workers: a quarter of the work does not divide.
+/// assert!((karp_flatt(1.6, 2) - 0.25).abs() < 1e-9);
+/// assert_eq!(karp_flatt(2.0, 2), 0.0);
+/// ```
 pub fn karp_flatt(speedup: f64, workers: usize) -> f64 {
     let workers = workers.max(2) as f64;
     let found = (1.0 / speedup - 1.0 / workers) / (1.0 - 1.0 / workers);
@@ -86,12 +94,31 @@ pub fn karp_flatt(speedup: f64, workers: usize) -> f64 {
 }
 
 /// C(k) of the law of scalability, and with no contention Amdahl's.
+///
+/// ```
+/// use pumasi::bench::capacity;
+///
+/// assert_eq!(capacity(0.0, 0.0, 8), 8.0);
+/// assert!(capacity(0.1, 0.0, 1000) < 10.0); // a tenth that does not divide is the end of it
+/// assert!(capacity(0.1, 0.01, 64) < capacity(0.1, 0.01, 8)); // and contention makes it slower
+/// ```
 pub fn capacity(serial: f64, contention: f64, workers: usize) -> f64 {
     let k = workers as f64;
     k / (1.0 + serial * (k - 1.0) + contention * k * (k - 1.0))
 }
 
 /// Fits all models to one family; `base` is the speed-up of its single worker over serial.
+///
+/// ```
+/// use pumasi::bench::{Capacities, capacity, fit};
+///
+/// // A tenth of this work does not divide; six rounds with 1, 2 and 4 workers.
+/// let measured = Capacities::from([1, 2, 4].map(|k| (k, vec![capacity(0.1, 0.0, k); 6])));
+/// let fits = fit("threads", &measured, 1.0);
+/// let serial = fits[0].serial_fraction.unwrap().value;
+/// assert!(fits[0].model == "amdahl" && (serial - 0.1).abs() < 1e-9);
+/// assert_eq!(fits[1].refused, Some("points")); // the other law wants six of them
+/// ```
 pub fn fit(family: &str, values: &Capacities, base: f64) -> Vec<Fit> {
     let rounds = values.values().map(Vec::len).min().unwrap_or(0);
     let refused = |model, needed, why| Fit {
