@@ -77,6 +77,45 @@ ROWS = (
         ),
         (("multiprocessing", "Lock", "Lock"),),
     ),
+    Row(
+        (
+            "ints through a Queue, one process to another",
+            "Queue로 보내는 정수, 프로세스에서 프로세스로",
+        ),
+        ("Queue of ints, one to one",),
+        (
+            ("multiprocessing", "Queue", "Queue"),
+            ("faster-fifo", "faster-fifo", "faster-fifo"),
+            ("quick-queue", "quick-queue", "quick-queue"),
+        ),
+    ),
+    Row(
+        ("arrays of 1 MB through a Queue", "Queue로 보내는 1 MB 배열"),
+        ("Queue of 1 MB NumPy arrays",),
+        (("multiprocessing", "Queue", "Queue"), ("dejaq", "dejaq", "dejaq")),
+    ),
+    Row(
+        ("a small task of a Pool, chunksize 1", "Pool의 작은 작업 하나, chunksize 1"),
+        ("one of 10000 tasks, chunksize 1",),
+        (
+            ("multiprocessing", "Pool", "Pool"),
+            ("mpire", "mpire", "mpire"),
+            ("loky", "loky", "loky"),
+        ),
+    ),
+    Row(
+        (
+            "200 arrays of 1 MB into / out of a Pool",
+            "Pool로 넣는 / Pool에서 나오는 1 MB 배열 200개",
+        ),
+        ("200 arguments of 1 MB", "200 results of 1 MB"),
+        (("multiprocessing", "Pool", "Pool"), ("loky", "loky", "loky")),
+    ),
+    Row(
+        ("`import`",),
+        ("python -c 'import ...'",),
+        (("multiprocessing", "`import multiprocessing`", "`import multiprocessing`"),),
+    ),
 )
 
 
@@ -143,7 +182,8 @@ def cells_of(row: Row, measured: list[dict[str, Any]], korean: bool) -> list[str
 def times(values: list[float], unit: str) -> str:
     """Write several times with one unit: of nanoseconds those which are long in microseconds."""
     if unit == "ns" and max(values) >= 1000:
-        values, unit = [value / 1000 for value in values], "µs"
+        values, unit = [value / 1000 for value in values], "us"
+    unit = "µs" if unit == "us" else unit
     return " / ".join(two_digits(value, unit) for value in values) + f" {unit}"
 
 
