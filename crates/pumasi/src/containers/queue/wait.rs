@@ -87,6 +87,11 @@ impl<H: Host> RawQueue<H> {
                 }
                 Looked::Nothing(seen) => seen,
             };
+            if turn.slept {
+                // After the look: who was woken for an item has it as soon as can be, and keeps it from
+                // nobody who sleeps on when it is interrupted.
+                lock::check()?;
+            }
             turn.slept = true;
             let left = timeout.map_or(LAST_SLICE, |t| t.saturating_sub(waited));
             if left.is_zero() {
@@ -95,7 +100,6 @@ impl<H: Host> RawQueue<H> {
                 return Ok(None);
             }
             host.futex_wait(word, seen, slice.min(left));
-            lock::check()?;
             if host.load32(word, Ordering::Relaxed) == seen {
                 slice = (slice * 2).min(LAST_SLICE);
                 self.look_for_dead();
