@@ -93,6 +93,10 @@ impl Op {
     ];
 
     /// Its name in reports.
+    ///
+    /// ```
+    /// assert_eq!(pumasi::observer::Op::Append.name(), "append");
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Op::Get => "get",
@@ -169,6 +173,28 @@ static LISTENER: OnceLock<&'static dyn Listener> = OnceLock::new();
 
 /// Makes `listener` this process's listener, for good. Turn it on for a heap with
 /// [`crate::Heap::observe`].
+///
+/// ```
+/// use std::sync::atomic::{AtomicU32, Ordering};
+/// use pumasi::{Heap, List, observer::{Event, Listener, install}};
+///
+/// struct Counts(AtomicU32);
+/// impl Listener for Counts {
+///     fn before(&self, _: &Event) {}
+///     fn after(&self, _: &Event) {
+///         self.0.fetch_add(1, Ordering::Relaxed);
+///     }
+/// }
+/// static COUNTS: Counts = Counts(AtomicU32::new(0));
+/// assert!(install(&COUNTS).is_ok());
+/// assert!(install(&COUNTS).is_err()); // there is one
+///
+/// let list = List::<i64>::new()?;
+/// Heap::global()?.observe(true);
+/// list.push(1)?;
+/// assert_eq!(COUNTS.0.load(Ordering::Relaxed), 1);
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 ///
 /// # Errors
 /// Gives the listener back when the process has one.

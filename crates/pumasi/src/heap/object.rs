@@ -120,6 +120,12 @@ impl Kind {
     }
 
     /// Whether it is a dictionary of some sort, with keys and values.
+    ///
+    /// ```
+    /// use pumasi::heap::object::Kind;
+    ///
+    /// assert!(Kind::Counter.is_dict() && !Kind::Set.is_dict());
+    /// ```
     pub fn is_dict(self) -> bool {
         matches!(
             self,
@@ -128,6 +134,12 @@ impl Kind {
     }
 
     /// Its name, as users write it.
+    ///
+    /// ```
+    /// let list = pumasi::List::of([1])?;
+    /// assert_eq!(list.raw().object().kind().name(), "List");
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn name(self) -> &'static str {
         match self {
             Kind::List => "List",

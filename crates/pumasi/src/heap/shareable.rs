@@ -145,6 +145,13 @@ pub struct TypeHash(u64);
 
 impl TypeHash {
     /// Begins with the type's name, without the path to it, and its size and alignment in bytes.
+    ///
+    /// ```
+    /// use pumasi::heap::shareable::TypeHash;
+    ///
+    /// let hash = TypeHash::new("Point", 16, 8);
+    /// assert_ne!(hash.finish(), TypeHash::new("Place", 16, 8).finish());
+    /// ```
     pub const fn new(name: &str, size: usize, align: usize) -> TypeHash {
         // The offset basis that the algorithm's authors chose.
         TypeHash(0xcbf2_9ce4_8422_2325)
@@ -154,11 +161,24 @@ impl TypeHash {
     }
 
     /// Adds a field (its name, offset in bytes and type) or a variant (name, number, integer).
+    ///
+    /// ```
+    /// use pumasi::{Shareable, heap::shareable::TypeHash};
+    ///
+    /// let hash = |at| TypeHash::new("Point", 16, 8).part("x", at, f64::TYPE_ID).finish();
+    /// assert_ne!(hash(0), hash(8)); // the field lies elsewhere: another type
+    /// ```
     pub const fn part(self, name: &str, place: u64, type_id: u64) -> TypeHash {
         self.text(name).number(place).number(type_id)
     }
 
     /// The hash.
+    ///
+    /// ```
+    /// use pumasi::{Shareable, heap::shareable::TypeHash};
+    ///
+    /// assert_eq!(TypeHash::new("u64", 8, 8).finish(), u64::TYPE_ID); // in every program
+    /// ```
     pub const fn finish(self) -> u64 {
         self.0
     }

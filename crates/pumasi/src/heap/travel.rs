@@ -23,6 +23,17 @@ thread_local! {
 }
 
 /// Runs `write`, and gives the shared objects whose handles were written down in it.
+///
+/// ```
+/// use pumasi::heap::travel::collect;
+///
+/// let list = pumasi::List::of([1])?;
+/// let write = || serde_json::to_string(&list); // as any format
+/// let (written, kept) = collect(write);
+/// assert!(written.is_ok() && kept == [list.raw().object().clone()]);
+/// assert!(write().is_err()); // here nobody would keep it alive
+/// # Ok::<(), pumasi::Error>(())
+/// ```
 pub fn collect<T>(write: impl FnOnce() -> T) -> (T, Vec<ObjectRef>) {
     /// Puts back what was there, also when `write` panics: it runs a user's `Serialize`.
     struct Restore(Option<Vec<ObjectRef>>);

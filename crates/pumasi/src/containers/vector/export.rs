@@ -33,16 +33,38 @@ impl<H: Host> core::fmt::Debug for Export<H> {
 
 impl<H: Host> Export<H> {
     /// The vector.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1u32, 2])?;
+    /// let view = vector.export()?;
+    /// assert_eq!(view.vector().object(), vector.raw().object());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn vector(&self) -> &RawVector<H> {
         &self.vector
     }
 
     /// How many elements there are in the view.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1u32, 2])?;
+    /// vector.reserve(1)?;
+    /// let view = vector.export()?;
+    /// vector.push(3)?;
+    /// assert_eq!(view.len(), 2); // those that there were
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         self.len as usize
     }
 
     /// Whether there is none.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::<u32>::new()?;
+    /// assert!(vector.export()?.is_empty());
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -51,6 +73,13 @@ impl<H: Host> Export<H> {
 impl Export<Real> {
     /// Where the elements are in this process, aligned to 64 bytes, in place for as long as this
     /// exists. Others read and write them meanwhile.
+    ///
+    /// ```
+    /// let vector = pumasi::Vector::of([1u32, 2])?;
+    /// let view = vector.export()?;
+    /// assert!(view.ptr().cast::<u32>().is_aligned()); // of view.len() elements
+    /// # Ok::<(), pumasi::Error>(())
+    /// ```
     pub fn ptr(&self) -> *mut u8 {
         let bytes = self.len * self.vector.item;
         self.vector.heap().host().mem().range(self.at, bytes)
