@@ -133,6 +133,39 @@ pub fn from_bytes<T: Shareable>(bytes: &[u8]) -> Option<T> {
     Some(unsafe { bytes.as_ptr().cast::<T>().read_unaligned() })
 }
 
+/// The bytes of values that lie one behind the other.
+pub(crate) fn bytes_of<T: Shareable>(values: &[T]) -> &[u8] {
+    const { assert_laid_out::<T>() };
+    // SAFETY: as for `to_bytes`; between the elements of a slice there is nothing.
+    unsafe { core::slice::from_raw_parts(values.as_ptr().cast::<u8>(), size_of_val(values)) }
+}
+
+/// The values that these bytes are one behind the other, or `None` if one of them is none of the
+/// type's, or the bytes end within one.
+pub(crate) fn values_of<T: Shareable>(bytes: &[u8]) -> Option<Vec<T>> {
+    const { assert_laid_out::<T>() };
+    let size = size_of::<T>();
+    if size == 0 || !bytes.len().is_multiple_of(size) {
+        return None;
+    }
+    if !bytes.chunks_exact(size).all(T::is_valid) {
+        return None;
+    }
+    let count = bytes.len() / size;
+    let mut values: Vec<T> = Vec::with_capacity(count);
+    // SAFETY: there is room for so many, they do not overlap with bytes that are borrowed, and each
+    // is a value, as for `from_bytes`.
+    unsafe {
+        core::ptr::copy_nonoverlapping(
+            bytes.as_ptr(),
+            values.as_mut_ptr().cast::<u8>(),
+            bytes.len(),
+        );
+        values.set_len(count);
+    }
+    Some(values)
+}
+
 /// Has the compiler run the checks which an implementation makes in its `TYPE_ID`.
 const fn assert_laid_out<T: Shareable>() {
     let _ = T::TYPE_ID;
@@ -297,6 +330,21 @@ mod tests {
         assert_eq!(from_bytes(to_bytes(&'품')), Some('품'));
         assert_eq!(from_bytes(to_bytes(&[true, false])), Some([true, false]));
         assert_eq!(from_bytes::<[u64; 0]>(&[]), Some([]));
+    }
+
+    #[test]
+    fn several_come_back_together() {
+        let numbers = [1.5f64, -0.0, f64::INFINITY];
+        assert_eq!(
+            bytes_of(&numbers),
+            numbers.map(|n| n.to_ne_bytes()).concat()
+        );
+        assert_eq!(values_of(bytes_of(&numbers)), Some(numbers.to_vec()));
+        assert_eq!(values_of::<u32>(&[]), Some(Vec::new()));
+        assert_eq!(values_of::<u32>(&[0; 6]), None);
+        assert_eq!(values_of::<bool>(&[0, 1, 1]), Some(vec![false, true, true]));
+        assert_eq!(values_of::<bool>(&[0, 2, 1]), None);
+        assert_eq!(values_of::<[u64; 0]>(&[]), None);
     }
 
     #[test]

@@ -389,7 +389,7 @@ impl<T: Shareable> Vector<T> {
             stop,
             step: 1,
         })?;
-        bytes.chunks_exact(size_of::<T>()).map(value).collect()
+        shareable::values_of(&bytes).ok_or_else(no_value)
     }
 
     // ---- the end ---------------------------------------------------------------------------
@@ -422,7 +422,7 @@ impl<T: Shareable> Vector<T> {
     /// # Errors
     /// See [`Vector`].
     pub fn extend(&self, elements: impl IntoIterator<Item = T>) -> Result<()> {
-        self.raw.extend(&bytes_of(elements))
+        self.extend_from_slice(&elements.into_iter().collect::<Vec<T>>())
     }
 
     /// The same with those of a slice.
@@ -437,7 +437,7 @@ impl<T: Shareable> Vector<T> {
     /// # Errors
     /// See [`Vector`].
     pub fn extend_from_slice(&self, elements: &[T]) -> Result<()> {
-        self.extend(elements.iter().copied())
+        self.raw.extend(shareable::bytes_of(elements))
     }
 
     /// Takes the last element out; `None` when there is none.
@@ -558,7 +558,7 @@ impl<T: Shareable> Vector<T> {
     pub fn copy_in(&self, index: usize, elements: &[T]) -> Result<()> {
         let end = index.checked_add(elements.len());
         let end = end.ok_or(Error::IndexOutOfRange { what: "vector" })?;
-        let all = bytes_of(elements.iter().copied());
+        let all = shareable::bytes_of(elements);
         let _alone = locked::lock_quietly(self)?;
         if end > self.raw.len()? {
             return Err(Error::IndexOutOfRange { what: "vector" });
@@ -569,7 +569,7 @@ impl<T: Shareable> Vector<T> {
                 stop: Some(place(end)?),
                 step: 1,
             },
-            &all,
+            all,
         )
     }
 
@@ -696,15 +696,6 @@ fn place(index: usize) -> Result<isize> {
     isize::try_from(index).map_err(|_| Error::IndexOutOfRange { what: "vector" })
 }
 
-/// The bytes of elements, one behind the other.
-fn bytes_of<T: Shareable>(elements: impl IntoIterator<Item = T>) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    for element in elements {
-        bytes.extend_from_slice(shareable::to_bytes(&element));
-    }
-    bytes
-}
-
 /// The element that `read` fills the bytes of.
 fn element<T: Shareable>(read: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<T> {
     let size = size_of::<T>();
@@ -719,8 +710,12 @@ fn element<T: Shareable>(read: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<T
 }
 
 fn value<T: Shareable>(bytes: &[u8]) -> Result<T> {
-    shareable::from_bytes(bytes)
-        .ok_or_else(|| Error::corrupt(0, "bytes that are no value of their type"))
+    shareable::from_bytes(bytes).ok_or_else(no_value)
+}
+
+#[cold]
+fn no_value() -> Error {
+    Error::corrupt(0, "bytes that are no value of their type")
 }
 
 /// An element of at most 8 bytes as a word.
