@@ -109,7 +109,8 @@ def test_what_is_too_small_is_not_worth_it() -> None:
 
 
 def test_copying_is_found_where_it_takes_the_time() -> None:
-    data = [bytes([n]) * (8 << 20) for n in range(8)]
+    # Three times, so that the start of workers is little beside the work: otherwise that is said.
+    data = [bytes([n]) * (8 << 20) for n in range(8)] * 3
     options: Any = {"kinds": ["processes"], "arguments": ["pickled"]}
     # Where the cores are busy its start costs more than is gained, and that is said as well.
     report = found(
