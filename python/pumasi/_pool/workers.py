@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing import util
 from multiprocessing.pool import RUN, TERMINATE
 from typing import Any
@@ -132,10 +133,15 @@ class Workers:
         self.notes.asked[worker] = asked
         util.debug("added worker")
 
+    @cached_property
+    def _cpus(self) -> int:
+        """How many there are, asked once: each worker's start would wait for the files it reads."""
+        return available_cpus()
+
     def _setup(self, id_: int) -> Setup:
         options, threads = self.options, self.options.threads
         if threads is None and self.processes > 1:
-            threads = max(1, available_cpus() // self.processes)
+            threads = max(1, self._cpus // self.processes)
         if threads is not None and self.ctx.get_start_method() == "fork":
             # Found here, and not by each worker.
             loaded()
