@@ -88,6 +88,24 @@ async def _until(
         pause = min(max(_SHORTEST, pause * 1.5), _LONGEST)
 
 
+async def _whether(
+    attempt: Callable[[], object],
+    timeout: float | None,
+    look_for_dead: Callable[[int], object] | None = None,
+) -> bool:
+    """Wait until `attempt` returns something true; False if that took `timeout` seconds."""
+
+    def once() -> bool:
+        if attempt():
+            return True
+        raise _Later
+
+    try:
+        return await _until(once, timeout, look_for_dead)
+    except _Later:
+        return False
+
+
 async def acquire(lock: Any, timeout: float | None = None) -> bool:
     """Acquire a Lock, a Semaphore, a BoundedSemaphore, or the Lock of a Condition.
 
@@ -95,16 +113,7 @@ async def acquire(lock: Any, timeout: float | None = None) -> bool:
     belongs to a thread, which all tasks of a loop share, so that it would keep none of them out.
     """
     _refuse_rlock(getattr(lock, "_lock", lock))
-
-    def attempt() -> bool:
-        if lock.acquire(False):
-            return True
-        raise _Later
-
-    try:
-        return await _until(attempt, timeout)
-    except _Later:
-        return False
+    return await _whether(lambda: lock.acquire(False), timeout)
 
 
 def _refuse_rlock(lock: Any) -> None:
@@ -126,16 +135,7 @@ async def holding(lock: Any) -> AsyncIterator[None]:
 
 async def acquire_read(lock: Any, timeout: float | None = None) -> bool:
     """Acquire an RwLock to read; False if that took `timeout` seconds."""
-
-    def attempt() -> bool:
-        if lock.acquire_read(False):
-            return True
-        raise _Later
-
-    try:
-        return await _until(attempt, timeout)
-    except _Later:
-        return False
+    return await _whether(lambda: lock.acquire_read(False), timeout)
 
 
 async def acquire_write(lock: Any, timeout: float | None = None) -> bool:
@@ -156,17 +156,9 @@ async def acquire_write(lock: Any, timeout: float | None = None) -> bool:
         writer = await _until(announce, timeout)
     except _Later:
         return False
-
-    def attempt() -> bool:
-        if writer.begin():
-            return True
-        raise _Later
-
     left = None if end is None else max(0.0, end - loop.time())
     try:
-        return await _until(attempt, left, lambda _turn: writer.look_for_dead())
-    except _Later:
-        return False
+        return await _whether(writer.begin, left, lambda _turn: writer.look_for_dead())
     finally:
         writer.withdraw()
 
@@ -241,29 +233,13 @@ async def wait_for(condition: Any, predicate: Callable[[], _T], timeout: float |
 
 
 async def _wait_for_event(event: Any, timeout: float | None = None) -> bool:
-    def attempt() -> bool:
-        if event.is_set():
-            return True
-        raise _Later
-
-    try:
-        return await _until(attempt, timeout)
-    except _Later:
-        return False
+    return await _whether(event.is_set, timeout)
 
 
 async def _wait_for_key(
     shared: Any, key: Any, predicate: Any = None, default: Any = None, timeout: float | None = None
 ) -> bool:
-    def attempt() -> bool:
-        if shared.wait(key, predicate, default, timeout=0):
-            return True
-        raise _Later
-
-    try:
-        return await _until(attempt, timeout)
-    except _Later:
-        return False
+    return await _whether(lambda: shared.wait(key, predicate, default, timeout=0), timeout)
 
 
 async def _wait_for_value(value: Any, predicate: Any = None, timeout: float | None = None) -> bool:
@@ -273,33 +249,18 @@ async def _wait_for_value(value: Any, predicate: Any = None, timeout: float | No
         def predicate(now: Any) -> bool:
             return bool(now != before)
 
-    def attempt() -> bool:
-        if value.wait(predicate, timeout=0):
-            return True
-        raise _Later
-
-    try:
-        return await _until(attempt, timeout)
-    except _Later:
-        return False
+    return await _whether(lambda: value.wait(predicate, timeout=0), timeout)
 
 
 async def _wait_at_condition(condition: Any, timeout: float | None = None) -> bool:
     _refuse_rlock(condition._lock)
     place = condition._enlist()
-
-    def attempt() -> bool:
-        if place.notified():
-            return True
-        raise _Later
-
     # The place is left with the lock held: a notification is then this one's to answer (SYNC-5).
     # Whoever is cancelled leaves it unanswered, and it goes to another.
     condition.release()
     try:
         try:
-            with contextlib.suppress(_Later):
-                await _until(attempt, timeout, lambda _turn: place.look_for_dead())
+            await _whether(place.notified, timeout, lambda _turn: place.look_for_dead())
         finally:
             await _take_back(condition)
         return bool(place.leave())
@@ -393,14 +354,7 @@ async def result(pending: Any, timeout: float | None = None) -> Any:
 
     Raises `multiprocessing.TimeoutError` if it is not there within `timeout` seconds.
     """
-
-    def attempt() -> bool:
-        if pending.ready():
-            return True
-        raise _Later
-
-    with contextlib.suppress(_Later):
-        await _until(attempt, timeout)
+    await _whether(pending.ready, timeout)
     return pending.get(0)
 
 

@@ -88,8 +88,8 @@ impl<H: Host> RawQueue<H> {
                 Looked::Nothing(seen) => seen,
             };
             if turn.slept {
-                // After the look: who was woken for an item has it as soon as can be, and keeps it from
-                // nobody who sleeps on when it is interrupted.
+                // After the look: who was woken for an item has it as soon as can be, and keeps it
+                // from nobody who sleeps on when this one is interrupted.
                 lock::check()?;
             }
             turn.slept = true;
