@@ -202,3 +202,32 @@ def test_a_killed_holder_does_not_stop_a_wait() -> None:
         run(main)
     lock.release()
     child.join()
+
+
+class _Deadly:
+    """An item which kills whoever takes it, but for the process that made it."""
+
+    def __reduce__(self) -> Any:
+        return _arrive, (os.getpid(),)
+
+
+def _arrive(maker: int) -> str:
+    if os.getpid() != maker:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return "came back"
+
+
+def _take(items: Any) -> None:
+    items.get()
+
+
+def test_an_item_whose_taker_was_killed_comes_to_one_who_waits_in_asyncio() -> None:
+    items = pumasi.get_context("fork").Queue()
+    items.put(_Deadly())
+    taker = pumasi.get_context("fork").Process(target=_take, args=(items,))
+    taker.start()
+    # It has ended, and nobody has asked after it.
+    os.waitid(os.P_PID, taker.pid, os.WEXITED | os.WNOWAIT)
+    assert run(lambda: aio.get(items)) == "came back"
+    taker.join()
+    assert taker.exitcode == -signal.SIGKILL

@@ -26,10 +26,11 @@ import asyncio
 import contextlib
 import queue as _queue
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, TypeVar
 
-from ._core import Barrier, Condition, DictBase, TypedValue
+from ._core import Barrier, Condition, DictBase, TypedValue, heap
 
 __all__ = [
     "acquire",
@@ -50,6 +51,9 @@ _T = TypeVar("_T")
 
 _SHORTEST, _LONGEST = 50e-6, 5e-3
 """Seconds between two tries, the first and in the end."""
+
+_SETTLE_EVERY = 0.05
+"""Seconds between two looks at all processes, however many tasks wait."""
 
 _LOOKS = 10
 """After so many tries it is looked whether one of those who are waited for has died."""
@@ -77,8 +81,10 @@ async def _until(
             return attempt()
         except _Later:
             tries += 1
-            if look_for_dead is not None and tries % _LOOKS == 0:
-                look_for_dead(tries // _LOOKS)
+            if tries % _LOOKS == 0:
+                _settle_the_dead()
+                if look_for_dead is not None:
+                    look_for_dead(tries // _LOOKS)
             if end is not None:
                 left = end - loop.time()
                 if left <= 0:
@@ -86,6 +92,18 @@ async def _until(
                 pause = min(pause, left)
         await asyncio.sleep(pause)
         pause = min(max(_SHORTEST, pause * 1.5), _LONGEST)
+
+
+_settled = 0.0
+
+
+def _settle_the_dead() -> None:
+    """Have what the dead had come back, say the item that one was taking; now and then for all."""
+    global _settled
+    now = time.monotonic()
+    if now - _settled >= _SETTLE_EVERY:
+        _settled = now
+        heap.recover()
 
 
 async def _whether(
