@@ -50,9 +50,9 @@ def run(session: Session) -> None:
             operation = f"{_LARGE} results of 1 MB"
             _rounds(session, operation, maps, _array, range(_LARGE), "ms", 1e3, 60)
     operation = f"primes below {_PRIMES} in {_CHUNKS} chunks, speed-up"
-    ours, *others = _speed_ups(session)
-    for sample, target in zip(others, (at_least(1.95, "times"), None), strict=True):
-        session.add(operation, ours, sample, target)
+    own, *rivals = _speed_ups(session)
+    for sample, target in zip(rivals, (at_least(1.95, "times"), None), strict=True):
+        session.add(operation, own, sample, target)
     _add(session, "start to first result, fork", "ms", _starts(session, "fork"), no_slower())
     for library in (session.library, multiprocessing):
         # One server for both: it has both libraries, and this module, before it is asked.
