@@ -15,7 +15,7 @@ import enum
 import sys
 from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
-from types import FunctionType
+from types import BuiltinFunctionType, FunctionType
 from typing import Any, NamedTuple
 
 from . import _core
@@ -37,10 +37,20 @@ class Own(NamedTuple):
 
     def plain(self) -> tuple[Any, ...]:
         """Return what says so in a form."""
-        return ("own", self.cls.__module__, self.cls.__qualname__, self.hash)
+        return ("own", *_name(self.cls), self.hash)
 
 
 _NATIVE = (int, float, complex, str, bytes)
+
+
+def _name(thing: Any) -> tuple[str, str]:
+    """Return the module and the qualified name of a class or function, alike in every process.
+
+    A spawned child has the program's main module by another name.
+    """
+    module = thing.__module__
+    return "__main__" if module == "__mp_main__" else module, thing.__qualname__
+
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -53,7 +63,7 @@ def form(key: object) -> Any:
     hash(key)  # the interpreter's own words for what is not hashable
     if type(key) in REGISTERED:
         cls = type(key)
-        return Marked("registered", (cls.__module__, cls.__qualname__, REGISTERED[cls](key)))
+        return Marked("registered", (*_name(cls), REGISTERED[cls](key)))
     if type(key) is str:  # one that UTF-8 cannot express
         return Marked("str", (key.encode("utf-8", "surrogatepass"),))
     if isinstance(key, _NATIVE) and not isinstance(key, enum.Enum):
@@ -100,8 +110,9 @@ def _refused(key: object) -> TypeError:
         f"{type(key).__module__}.{type(key).__qualname__} cannot be a key of a shared dict: its "
         "equality is not known to other processes. Keys may be None, bool, int, float, complex, "
         "str, bytes, Enum members, dates and times, UUID, Decimal, Fraction, pure paths, NumPy "
-        "scalars, frozen dataclasses, objects with an __eq__ and a __hash__ of their own, and "
-        "tuples and frozensets of these; pumasi.register_key(type, f) makes keys of further types"
+        "scalars, frozen dataclasses, ranges, patterns, classes and functions of a module, objects "
+        "with an __eq__ and a __hash__ of their own, and tuples and frozensets of these; "
+        "pumasi.register_key(type, f) makes keys of further types"
     )
 
 
@@ -137,14 +148,14 @@ def _of_enum(key: enum.Enum) -> Any:
     cls = type(key)
     if cls.__eq__ is not object.__eq__ or cls.__hash__ is not enum.Enum.__hash__:
         return _own(key)
-    return Marked("enum", (cls.__module__, cls.__qualname__, key.name))
+    return Marked("enum", (*_name(cls), key.name))
 
 
 def _of_flag(key: enum.Flag) -> Any:
     cls = type(key)
     if cls.__eq__ is not object.__eq__ or cls.__hash__ is not enum.Flag.__hash__:
         return _own(key)
-    return Marked("enum", (cls.__module__, cls.__qualname__, key.value))
+    return Marked("enum", (*_name(cls), key.value))
 
 
 def _of_datetime(key: datetime) -> Any:
@@ -180,12 +191,45 @@ def _of_timezone(key: timezone) -> Any:
     return Marked("timezone", (_microseconds(key.utcoffset(None)),))
 
 
+def _of_range(key: range) -> Any:
+    # Ranges are equal when they run through the same numbers.
+    numbers = len(key)
+    return Marked(
+        "range", (numbers, key.start if numbers else None, key.step if numbers > 1 else None)
+    )
+
+
+def _of_constant(key: object) -> Any:
+    return Marked("constant", (repr(key),))
+
+
+def _of_global(key: Any) -> Any:
+    """What a pickle would lead to by its name: a class, or a function of a module."""
+    by_identity = type(key).__eq__ is object.__eq__ and type(key).__hash__ is object.__hash__
+    if not by_identity and not isinstance(key, BuiltinFunctionType):
+        return _own(key)
+    module, name = key.__module__, key.__qualname__
+    found: Any = sys.modules.get(module or "builtins")
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is not key and key not in _NAMELESS:
+        raise _refused(key)
+    return Marked("global", _name(key))
+
+
+#: Classes which pickle knows, and the module that they say they are of does not.
+_NAMELESS = (type(None), type(...), type(NotImplemented))
+
+
 _FORMS: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
     ((datetime,), _of_datetime),
     ((date,), _of_date),
     ((time,), _of_time),
     ((timedelta,), _of_timedelta),
     ((timezone,), _of_timezone),
+    ((range,), _of_range),
+    ((type(...), type(NotImplemented)), _of_constant),
+    ((type, FunctionType, BuiltinFunctionType), _of_global),
 )
 
 
@@ -208,7 +252,11 @@ def _of_optional_type(key: Any) -> Any:
         return Marked("path", (flavour, text if flavour == "posix" else text.lower()))
     if _is_numpy_scalar(key):
         return _of_numpy(key)
-    if dataclasses.is_dataclass(key) and not isinstance(key, type):
+    if isinstance(key, type):
+        return _of_global(key)
+    if _is(key, "re", "Pattern"):
+        return Marked("pattern", (key.pattern, key.flags))
+    if dataclasses.is_dataclass(key):
         return _of_dataclass(key)
     return _own(key)
 
@@ -256,4 +304,4 @@ def _of_dataclass(key: Any) -> Any:
         for field in dataclasses.fields(key)
         if (field.compare if field.hash is None else field.hash)
     )
-    return Marked("dataclass", (cls.__module__, cls.__qualname__, *fields))
+    return Marked("dataclass", (*_name(cls), *fields))
