@@ -455,6 +455,32 @@ def test_a_manager_with_an_address_is_a_server() -> None:
         assert items[:] == [1, 2]
 
 
+def test_who_asks_for_the_address_gets_a_server(manager: Any) -> None:
+    before = manager.list([1])
+    assert manager._process is None
+    manager.connect()
+    other = managers.SyncManager(address=manager.address, authkey=manager._authkey)
+    other.connect()
+    items = other.list([1])
+    items.append(2)
+    assert items[:] == [1, 2]
+    assert before[:] == [1]
+    manager.shutdown()
+    assert not manager._process.is_alive()
+    with pytest.raises(ValueError, match="address"):
+        managers.SyncManager().connect()
+
+
+def test_a_copy_of_a_proxy_is_a_proxy_of_the_same(manager: Any) -> None:
+    items, entries, free = manager.list([1]), manager.dict(), manager.Namespace(x=1)
+    copy.copy(items).append(2)
+    copy.copy(entries)["key"] = items
+    copy.copy(free).x = 2
+    assert (items[:], list(entries), free.x) == ([1, 2], ["key"], 2)
+    for proxy in (items, entries, free, manager.set([1]), manager.Queue(), manager.Barrier(1)):
+        assert type(copy.copy(proxy)) is type(proxy)
+
+
 def worker(items: Any, lock: Any, done: Any) -> None:
     for _ in range(50):
         with lock:

@@ -477,3 +477,25 @@ def test_several_put_into_a_priority_queue_at_a_time(ctx: Any) -> None:
     wanted = [((i * 7) % 50, which, i) for which in range(3) for i in range(200)]
     assert sorted(taken + rest) == sorted(wanted)
     assert least.empty()
+
+
+def test_they_are_queues_of_multiprocessing_to_who_asks(ctx: Any) -> None:
+    # `logging.config` does, for the queue of a QueueHandler.
+    for name in ("Queue", "JoinableQueue", "SimpleQueue"):
+        made = getattr(ctx, name)()
+        assert isinstance(made, getattr(standard_queues, name))
+        assert isinstance(made, getattr(queues, name))
+    assert isinstance(ctx.PriorityQueue(), standard_queues.JoinableQueue)
+    assert not isinstance(ctx.Queue(), standard_queues.JoinableQueue)
+
+
+def test_a_simple_queue_that_is_closed_is_a_closed_handle(ctx: Any) -> None:
+    made = ctx.SimpleQueue()
+    assert not made._poll()
+    made.put(1)
+    assert made._poll()
+    made.close()
+    made.close()
+    for use in (made.get, made.empty, lambda: made.put(2)):
+        with pytest.raises(OSError, match="handle is closed"):
+            use()

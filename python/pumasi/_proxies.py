@@ -213,6 +213,11 @@ class HeapProxy:
         """Return a plain copy of the referent."""
         raise NotImplementedError
 
+    def __copy__(self) -> Any:
+        # Another proxy of the same referent, as that of the standard library.
+        function, args = self.__reduce__()  # type: ignore[misc]
+        return function(*args)
+
     def _callmethod(self, methodname: str, args: Any = (), kwds: Any = {}) -> Any:  # noqa: B006
         """Call a method of the referent by name and return its result."""
         if methodname == "#GETVALUE":

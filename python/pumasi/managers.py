@@ -133,6 +133,18 @@ class SyncManager(WithSets):
             self, _shut_down, args=(self._gate, self._state, servers), exitpriority=0
         )
 
+    @property
+    def address(self) -> Any:
+        """Where other programs find the server, which is started when this is first asked for."""
+        if self._gate is not None and self._process is None and self._state.value == State.STARTED:
+            self._start_server()
+        return self._address
+
+    def connect(self) -> None:
+        """Connect to the server at `address`."""
+        _ = self.address
+        super().connect()
+
     def _create(self, typeid: str, /, *args: Any, **kwds: Any) -> Any:
         # Reached for the types which this class does not make itself.
         if self._gate is not None and self._process is None:

@@ -126,6 +126,10 @@ class _Common:
     def _writer(self) -> _Writer:
         return _Writer(self._queue)
 
+    @property
+    def _poll(self) -> Any:
+        return self._reader.poll
+
     @cached_property
     def _rlock(self) -> _core.Lock:
         return _core.Lock()
@@ -149,7 +153,7 @@ class _Common:
     __class_getitem__: Any = classmethod(type(list[int]))
 
 
-class Queue(_Common):
+class Queue(_Common, _standard.Queue):  # type: ignore[type-arg]
     """A queue between processes and threads, of at most `maxsize` items; 0 is any number.
 
     >>> import pumasi
@@ -267,7 +271,7 @@ class Queue(_Common):
         """In a subclass: called with a value that cannot be pickled, in place of an exception."""
 
 
-class JoinableQueue(Queue):
+class JoinableQueue(Queue, _standard.JoinableQueue):  # type: ignore[type-arg]
     """A queue which knows how many of its items are done with: `task_done` and `join`.
 
     The tasks of a process that was killed count as done; `join` issues `OwnerDiedWarning` then.
@@ -366,7 +370,7 @@ class PriorityQueue(JoinableQueue):
         return done
 
 
-class SimpleQueue(_Common):
+class SimpleQueue(_Common, _standard.SimpleQueue):  # type: ignore[type-arg]
     """A queue with `get`, `put` and `empty`, as multiprocessing's of the same name.
 
     >>> import pumasi
@@ -409,10 +413,15 @@ class SimpleQueue(_Common):
         return self._queue.empty()
 
     def close(self) -> None:
-        """Say that this process is done with the queue."""
+        """Say that this process is done with the queue; `put` and `get` raise OSError then."""
         self._queue.close()
+        self.get = self.put = self._refuse  # type: ignore[method-assign]
         self._reader.close()
         self._writer.close()
+
+
+    def _refuse(self, *args: Any) -> Any:
+        raise OSError("handle is closed")
 
 
 def _standard_most() -> int:
