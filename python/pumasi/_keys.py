@@ -205,7 +205,8 @@ def _of_constant(key: object) -> Any:
 
 def _of_global(key: Any) -> Any:
     """What a pickle would lead to by its name: a class, or a function of a module."""
-    by_identity = type(key).__eq__ is object.__eq__ and type(key).__hash__ is object.__hash__
+    cls: Any = type(key)
+    by_identity = cls.__eq__ is object.__eq__ and cls.__hash__ is object.__hash__
     if not by_identity and not isinstance(key, BuiltinFunctionType):
         return _own(key)
     module, name = key.__module__, key.__qualname__

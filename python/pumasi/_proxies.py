@@ -215,8 +215,8 @@ class HeapProxy:
 
     def __copy__(self) -> Any:
         # Another proxy of the same referent, as that of the standard library.
-        function, args = self.__reduce__()  # type: ignore[misc]
-        return function(*args)
+        rebuilt: Any = self.__reduce__()
+        return rebuilt[0](*rebuilt[1])
 
     def _callmethod(self, methodname: str, args: Any = (), kwds: Any = {}) -> Any:  # noqa: B006
         """Call a method of the referent by name and return its result."""

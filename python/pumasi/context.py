@@ -242,19 +242,19 @@ class BaseContext(_standard.BaseContext):
         """Return a barrier for so many, of which one calls `action` before they go on."""
         return _core.Barrier(parties, action, timeout)
 
-    def Queue(self, maxsize: int = 0) -> queues.Queue:  # type: ignore[override]
+    def Queue(self, maxsize: int = 0) -> queues.Queue:
         """Return a queue of at most `maxsize` items; 0 is any number."""
         from .queues import Queue
 
         return Queue(maxsize, ctx=self.get_context())
 
-    def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue:  # type: ignore[override]
+    def JoinableQueue(self, maxsize: int = 0) -> queues.JoinableQueue:
         """Return a queue which knows how many of its items are done with."""
         from .queues import JoinableQueue
 
         return JoinableQueue(maxsize, ctx=self.get_context())
 
-    def SimpleQueue(self) -> queues.SimpleQueue:  # type: ignore[override]
+    def SimpleQueue(self) -> queues.SimpleQueue:
         """Return a queue with `get`, `put` and `empty` only."""
         from .queues import SimpleQueue
 

@@ -182,11 +182,11 @@ class Queue(_Common, _standard.Queue):  # type: ignore[type-arg]
         if cls.get is Queue.get:
             self.get = queue.get  # type: ignore[method-assign]
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> Any:
         _context.assert_spawning(self)
         return (self._queue,)
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def __setstate__(self, state: Any) -> None:
         (queue,) = state
         self._start(queue)
 
@@ -390,11 +390,11 @@ class SimpleQueue(_Common, _standard.SimpleQueue):  # type: ignore[type-arg]
         if type(self).put is SimpleQueue.put:
             self.put = queue.put  # type: ignore[method-assign]
 
-    def __getstate__(self) -> tuple[Any, ...]:
+    def __getstate__(self) -> Any:
         _context.assert_spawning(self)
         return (self._queue,)
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
+    def __setstate__(self, state: Any) -> None:
         (queue,) = state
         self._start(queue)
 
@@ -415,13 +415,13 @@ class SimpleQueue(_Common, _standard.SimpleQueue):  # type: ignore[type-arg]
     def close(self) -> None:
         """Say that this process is done with the queue; `put` and `get` raise OSError then."""
         self._queue.close()
-        self.get = self.put = self._refuse  # type: ignore[method-assign]
+        self.put = self.get = _refuse  # type: ignore[assignment,method-assign]
         self._reader.close()
         self._writer.close()
 
 
-    def _refuse(self, *args: Any) -> Any:
-        raise OSError("handle is closed")
+def _refuse(*args: Any) -> Any:
+    raise OSError("handle is closed")
 
 
 def _standard_most() -> int:

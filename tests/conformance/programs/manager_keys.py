@@ -66,4 +66,4 @@ if __name__ == "__main__":
         # Equal ranges are one key, patterns of other flags are not.
         print(range(0, 3, 1) in shared, range(7, 7) in shared, range(1, 6, 4) in shared)
         print(range(1, 7, 4) in shared, range(4) in shared, re.compile("a.b") in shared)
-        print([key for key in shared.keys() if isinstance(key, (range, re.Pattern, Mask, tuple))])
+        print([key for key in shared if isinstance(key, (range, re.Pattern, Mask, tuple))])
