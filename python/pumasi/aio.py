@@ -56,7 +56,7 @@ _SETTLE_EVERY = 0.05
 """Seconds between two looks at all processes, however many tasks wait."""
 
 _LOOKS = 10
-"""After so many tries it is looked whether one of those who are waited for has died."""
+"""After so many tries of one task it is looked whether somebody has died."""
 
 
 class _Later(Exception):
@@ -66,12 +66,8 @@ class _Later(Exception):
 async def _until(
     attempt: Callable[[], _T],
     timeout: float | None,
-    look_for_dead: Callable[[int], object] | None = None,
 ) -> _T:
-    """Return what `attempt` returns once it does not raise `_Later`; raise that after `timeout`.
-
-    `look_for_dead` is called now and then, with the number of its turn.
-    """
+    """Return what `attempt` returns once it does not raise `_Later`; raise that after `timeout`."""
     loop = asyncio.get_running_loop()
     end = None if timeout is None else loop.time() + timeout
     pause = 0.0
@@ -83,8 +79,6 @@ async def _until(
             tries += 1
             if tries % _LOOKS == 0:
                 _settle_the_dead()
-                if look_for_dead is not None:
-                    look_for_dead(tries // _LOOKS)
             if end is not None:
                 left = end - loop.time()
                 if left <= 0:
@@ -109,7 +103,6 @@ def _settle_the_dead() -> None:
 async def _whether(
     attempt: Callable[[], object],
     timeout: float | None,
-    look_for_dead: Callable[[int], object] | None = None,
 ) -> bool:
     """Wait until `attempt` returns something true; False if that took `timeout` seconds."""
 
@@ -119,7 +112,7 @@ async def _whether(
         raise _Later
 
     try:
-        return await _until(once, timeout, look_for_dead)
+        return await _until(once, timeout)
     except _Later:
         return False
 
@@ -176,7 +169,7 @@ async def acquire_write(lock: Any, timeout: float | None = None) -> bool:
         return False
     left = None if end is None else max(0.0, end - loop.time())
     try:
-        return await _whether(writer.begin, left, lambda _turn: writer.look_for_dead())
+        return await _whether(writer.begin, left)
     finally:
         writer.withdraw()
 
@@ -278,7 +271,7 @@ async def _wait_at_condition(condition: Any, timeout: float | None = None) -> bo
     condition.release()
     try:
         try:
-            await _whether(place.notified, timeout, lambda _turn: place.look_for_dead())
+            await _whether(place.notified, timeout)
         finally:
             await _take_back(condition)
         return bool(place.leave())
@@ -312,7 +305,7 @@ async def _wait_at_barrier(barrier: Any, timeout: float | None = None) -> int:
         return place
 
     try:
-        place = await _until(come, timeout, barrier._look_for_dead)
+        place = await _until(come, timeout)
     except _Later:
         barrier.abort()
         raise threading.BrokenBarrierError from None
@@ -327,7 +320,7 @@ async def _wait_at_barrier(barrier: Any, timeout: float | None = None) -> int:
 
     left = None if end is None else max(0.0, end - loop.time())
     try:
-        return await _until(attempt, left, place.look_for_dead)
+        return await _until(attempt, left)
     except _Later:
         index: int | None = place.time_out()
         if index is None:

@@ -111,14 +111,6 @@ impl BarrierPlace {
         Ok(self.passed(outcome, come))
     }
 
-    /// Look after others who wait here and have died: then the barrier breaks.
-    fn look_for_dead(&self, py: Python<'_>, turn: usize) {
-        let come = self.come();
-        py.detach(|| {
-            self.barrier.get().raw.look_for_dead(come.as_ref(), turn);
-        });
-    }
-
     /// Leave; a second time does nothing.
     fn leave(&self) {
         if let Some(come) = self.come() {
@@ -196,11 +188,6 @@ impl Barrier {
             }
             done => PyInt::new(py, this.act(py, done)?).into_any(),
         }))
-    }
-
-    /// Look after others who wait here and have died: then the barrier breaks.
-    fn _look_for_dead(&self, py: Python<'_>, turn: usize) {
-        py.detach(|| self.raw.look_for_dead(None, turn));
     }
 
     /// Make the barrier whole and empty; for those who wait it is broken.

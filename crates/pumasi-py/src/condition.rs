@@ -120,11 +120,6 @@ impl ConditionPlace {
         place.as_ref().is_some_and(|place| raw.is_notified(place))
     }
 
-    /// Look after others who were notified and have died: then it is another's turn.
-    fn look_for_dead(&self, py: Python<'_>) {
-        py.detach(|| self.condition.get().raw.look_for_dead());
-    }
-
     /// Leave, holding the lock again; whether a notification had come.
     fn leave(&self) -> bool {
         let raw = &self.condition.get().raw;

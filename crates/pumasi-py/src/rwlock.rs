@@ -241,11 +241,6 @@ impl AnnouncedWriter {
         lock.told(py, Side::Write, acquired)
     }
 
-    /// Look after readers who have died.
-    fn look_for_dead(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.lock.get().raw.look_for_dead()).or_raise()
-    }
-
     /// Let readers in again, without having written; a second time does nothing.
     fn withdraw(&self) {
         let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);

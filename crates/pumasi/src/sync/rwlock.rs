@@ -299,21 +299,6 @@ impl<H: Host> RawRwLock<H> {
         local.is_ok_and(|local| local.token == writer.token) && self.writer() == writer.token
     }
 
-    /// Settles the estates of dead readers, for whose share a writer would wait for ever.
-    ///
-    /// # Errors
-    /// [`Error::Corrupt`].
-    pub fn look_for_dead(&self) -> Result<()> {
-        let (heap, cells) = (self.heap(), self.cells()?);
-        let own = heap.local()?.slot;
-        for slot in (1..MAX_PARTICIPANTS).filter(|&slot| slot != own) {
-            if heap.get(cells + reader_cell(slot)) != 0 {
-                heap.settle_if_ended(slot);
-            }
-        }
-        Ok(())
-    }
-
     /// Waits until nobody reads; this process's name stands in the word.
     fn drain(
         &self,
