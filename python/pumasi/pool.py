@@ -44,6 +44,7 @@ from typing import TYPE_CHECKING, Any
 from ._pool import inputs, results
 from ._pool.cpus import available_cpus
 from ._pool.engine import Engine
+from ._pool.interrupts import hold, let_go
 from ._pool.limits import NONE, Limits, check, limits
 from ._pool.setup import current
 from ._pool.worker import MAP, MAP_CHUNK, STARMAP, STARMAP_CHUNK
@@ -267,6 +268,7 @@ class Pool(_standard.Pool):
     def _check_running(self) -> None:
         if self._state != RUN:
             raise ValueError("Pool not running")
+        self._engine.check_owner()
 
     def apply(
         self,
@@ -296,10 +298,14 @@ class Pool(_standard.Pool):
         self._check_running()
         bounds = limits(timeout, soft_timeout)
         call = (func, args, kwds)
-        result = results.ApplyResult(self, self._engine, callback, error_callback, call)
-        result._limits = bounds
-        self._engine.submit(result, func, args, kwds)
-        self._keep(callback or error_callback or bounds.timeout)
+        held = hold()
+        try:
+            result = results.ApplyResult(self, self._engine, callback, error_callback, call)
+            result._limits = bounds
+            self._engine.submit(result, func, args, kwds)
+            self._keep(callback or error_callback or bounds.timeout)
+        finally:
+            let_go(held)
         return result
 
     def map(
@@ -411,21 +417,39 @@ class Pool(_standard.Pool):
             chunksize += bool(extra)
         if not len(items):
             chunksize = 0
-        result = results.MapResult(
-            self, self._engine, chunksize, len(items), callback, error_callback, (func, items)
-        )
-        result._limits = bounds
-        if chunksize <= 0:
-            return result
-        if raised is not None:
-            result._number_left = 0
-            result._refuse(raised)
-            result._complete()
-            return result
         if chunksize > 1:
             mode = MAP_CHUNK if mode == MAP else STARMAP_CHUNK
+        held = hold()
         try:
-            self._keep(callback or error_callback or bounds.timeout)
+            result = results.MapResult(
+                self, self._engine, chunksize, len(items), callback, error_callback, (func, items)
+            )
+            result._limits = bounds
+            if raised is not None and chunksize > 0:
+                result._number_left = 0
+                result._refuse(raised)
+                result._complete()
+            if not result._done:
+                self._run_map(result, mode, func, items, waiting, progress, held)
+        finally:
+            let_go(held)
+        return result
+
+    def _run_map(
+        self,
+        result: results.MapResult,
+        mode: int,
+        func: Callable[..., Any],
+        items: Sequence[Any],
+        waiting: bool,
+        progress: bool | Mapping[str, Any],
+        held: bool,
+    ) -> None:
+        wanted = result._callback or result._error_callback or result._limits.timeout
+        try:
+            # From here on a Ctrl-C ends it.
+            let_go(held)
+            self._keep(wanted)
             if progress is not False:
                 self._fill_and_show(result, mode, func, items, progress)
             else:
@@ -436,7 +460,6 @@ class Pool(_standard.Pool):
             # Ctrl-C: what has not begun does not happen.
             self._engine.drop(result)
             raise
-        return result
 
     def _fill_and_show(
         self,
@@ -509,11 +532,15 @@ class Pool(_standard.Pool):
         mode = MAP
         if chunksize > 1:
             chunks, mode = inputs.chunked(chunks, chunksize), MAP_CHUNK
-        result = kind(self, self._engine, func)
-        result._limits = bounds
         at_once = inputs.reads_at_once(iterable)
-        result.feed = inputs.Feed(self._engine, result, mode, func, chunks, at_once)
-        self._keep(bounds.timeout)
+        held = hold()
+        try:
+            result = kind(self, self._engine, func)
+            result._limits = bounds
+            result.feed = inputs.Feed(self._engine, result, mode, func, chunks, at_once)
+            self._keep(bounds.timeout)
+        finally:
+            let_go(held)
         found = result if chunksize == 1 else results.flattened(result)
         if progress is False:
             return found

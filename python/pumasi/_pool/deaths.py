@@ -7,12 +7,17 @@ from typing import Any
 
 from .. import _core
 
+#: The status of a worker whose end was told to somebody else; asyncio has the same.
+UNKNOWN = 255
+
 
 def ask(worker: Any) -> tuple[int | None, int | None]:
     """Return how a worker ended and the most memory it used, in bytes, as far as is known.
 
     (None, None) while it runs. Only who reaps a child learns of its memory, so that is done here
-    where the child is our own; the fork server reaps its children itself.
+    where the child is our own; the fork server reaps its children itself. Where somebody else has
+    reaped it (a handler of SIGCHLD, or the kernel if that is ignored) nobody knows how it ended;
+    then it counts as `UNKNOWN`.
     """
     popen = getattr(worker, "_popen", None)
     if popen is None or popen.returncode is not None or popen.method == "forkserver":
@@ -20,6 +25,8 @@ def ask(worker: Any) -> tuple[int | None, int | None]:
     try:
         pid, status, usage = os.wait4(popen.pid, os.WNOHANG)
     except ChildProcessError:
+        if worker.exitcode is None:
+            popen.returncode = UNKNOWN
         return worker.exitcode, None
     if pid == 0:
         return None, None
@@ -33,6 +40,8 @@ def bury(worker: Any) -> None:
     worker.join()
     popen = getattr(worker, "_popen", None)
     if popen is not None:
+        if popen.returncode is None:
+            popen.returncode = UNKNOWN
         popen.close()
 
 

@@ -20,6 +20,7 @@ from multiprocessing.pool import CLOSE, RUN, TERMINATE
 from typing import Any
 
 from . import deaths
+from .interrupts import hold, let_go, waits
 from .lots import Lot
 from .results import ApplyResult, cancelled, deadline_of
 from .worker import APPLY, APPLY_ANY, STARMAP, kept
@@ -65,16 +66,28 @@ class Engine(Workers):
         self.lots.append(lot)
         return lot
 
+    def check_owner(self) -> None:
+        """Refuse to work for a child of a fork: tasks and workers are its parent's."""
+        if self.pid != os.getpid():
+            raise RuntimeError(
+                "a pool and its results belong to the process that made the pool; "
+                "make another one here"
+            )
+
     def submit(self, result: ApplyResult, function: Any, args: Any, kwds: Any) -> bool:
         """Add a single call; if it cannot be pickled that is its result, and False is returned."""
         completed: list[Any] = []
-        with self.lock:
-            try:
-                self._add_call(result, function, args, kwds)
-            except Exception as error:
-                result._fail(0, error)
-                completed.append(result)
-        self._complete(completed)
+        held = hold()
+        try:
+            with self.lock:
+                try:
+                    self._add_call(result, function, args, kwds)
+                except Exception as error:
+                    result._fail(0, error)
+                    completed.append(result)
+            self._complete(completed)
+        finally:
+            let_go(held)
         return not completed
 
     def _add_call(self, result: ApplyResult, function: Any, args: Any, kwds: Any) -> None:
@@ -108,20 +121,32 @@ class Engine(Workers):
 
     def drop(self, result: Any) -> None:
         """Forget about a map whose caller was interrupted."""
-        self.cancel(result)
         completed: list[Any] = []
-        with self.lock:
-            for lot in result._lots:
-                lot.open = False
-            result._number_left = sum(lot.outstanding for lot in result._lots)
-            if result._number_left <= 0 and not result._done:
-                result._abandon(cancelled("the map was interrupted"))
-                completed.append(result)
-            self._retire()
-        self._complete(completed)
+        held = hold()
+        try:
+            self.cancel(result)
+            with self.lock:
+                for lot in result._lots:
+                    lot.open = False
+                result._number_left = sum(lot.outstanding for lot in result._lots)
+                if result._number_left <= 0 and not result._done:
+                    result._abandon(cancelled("the map was interrupted"))
+                    completed.append(result)
+                self._retire()
+            self._complete(completed)
+        finally:
+            let_go(held)
 
     def cancel(self, result: Any) -> bool:
         """Leave out what has not begun of a result."""
+        self.check_owner()
+        held = hold()
+        try:
+            return self._cancel(result)
+        finally:
+            let_go(held)
+
+    def _cancel(self, result: Any) -> bool:
         completed: list[Any] = []
         done = False
         with self.lock:
@@ -157,7 +182,10 @@ class Engine(Workers):
         return found
 
     def step(self) -> None:
-        """Collect what there is, and look after the workers now and then; by who leads."""
+        """Collect what there is, and look after the workers now and then; by who leads.
+
+        Called with `hold`.
+        """
         completed: list[Any] = []
         with self.lock:
             found = self._collect(completed)
@@ -181,32 +209,39 @@ class Engine(Workers):
 
     def poll(self) -> None:
         """Collect what there is, unless somebody else leads."""
-        if self.pid == os.getpid() and self.leading.acquire(blocking=False):
-            try:
-                self.step()
-            finally:
-                self.leading.release()
+        held = hold()
+        try:
+            if self.pid == os.getpid() and self.leading.acquire(blocking=False):
+                try:
+                    self.step()
+                finally:
+                    self.leading.release()
+        finally:
+            let_go(held)
 
     def wait_for(self, result: Any, timeout: float | None) -> None:
         """Wait until a result has something to show, or for `timeout` seconds."""
-        if self.pid != os.getpid():
-            raise RuntimeError("a pool and its results belong to the process that made the pool")
+        self.check_owner()
         deadline = deadline_of(timeout)
-        while not result._shows():
-            if self.leading.acquire(blocking=False):
-                try:
-                    self._lead(result, deadline)
-                finally:
-                    self.leading.release()
-                    with self.changed:
-                        self.changed.notify_all()
-            else:
-                self._follow(result, deadline)
-            if deadline is not None and time.monotonic() >= deadline:
-                return
+        held = hold()
+        try:
+            while not result._shows() and not waits(held):
+                if self.leading.acquire(blocking=False):
+                    try:
+                        self._lead(result, deadline, held)
+                    finally:
+                        self.leading.release()
+                        with self.changed:
+                            self.changed.notify_all()
+                else:
+                    self._follow(result, deadline)
+                if deadline is not None and time.monotonic() >= deadline:
+                    return
+        finally:
+            let_go(held)
 
-    def _lead(self, result: Any, deadline: float | None) -> None:
-        while True:
+    def _lead(self, result: Any, deadline: float | None, held: bool) -> None:
+        while not waits(held):
             seen = self.board.done
             self.step()
             if result._shows():
@@ -243,12 +278,17 @@ class Engine(Workers):
 
     def _keep(self) -> None:
         while True:
-            with self.leading:
-                while self.cache and self.state != TERMINATE:
-                    seen = self.board.done
-                    self.step()
-                    if self.cache:
-                        self.board.wait(seen + 1, _SLICE)
+            # Not for as long as it takes: a callback in the thread that leads may end the pool, and
+            # wait for this one.
+            if self.leading.acquire(timeout=_SLICE):
+                try:
+                    while self.cache and self.state != TERMINATE:
+                        seen = self.board.done
+                        self.step()
+                        if self.cache:
+                            self.board.wait(seen + 1, _SLICE)
+                finally:
+                    self.leading.release()
             with self.lock:
                 if self.cache and self.state != TERMINATE:
                     continue
@@ -270,6 +310,17 @@ class Engine(Workers):
 
     def close(self) -> None:
         """Take no more tasks; workers end when what there is is done."""
+        held = hold()
+        try:
+            self._close()
+        finally:
+            let_go(held)
+
+    def _close(self) -> None:
+        if self.pid != os.getpid():
+            # Its workers go on: they are the parent's.
+            self.state = CLOSE
+            return
         with self.lock:
             if self.state == RUN:
                 self.state = CLOSE

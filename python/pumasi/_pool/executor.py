@@ -27,6 +27,7 @@ from ..exceptions import TaskCancelled, WorkerDied
 from ..pool import Pool
 from . import results
 from .cpus import available_cpus
+from .interrupts import hold, let_go
 
 
 class BrokenWorker(WorkerDied, BrokenProcessPool):
@@ -44,6 +45,15 @@ class _Future(Future):  # type: ignore[type-arg]
         if pending is None or self.done():
             return super().cancel()
         return pending.cancel() or self.cancelled()
+
+    def running(self) -> bool:
+        """Whether a worker is doing the call now."""
+        pending = self._result_of_pool
+        where = None if pending is None or self.done() else pending._where
+        if pending is None or where is None:
+            return super().running()
+        lot, index = where
+        return pending._engine.under_way(lot, index)
 
 
 class _Told(results.ApplyResult):
@@ -143,10 +153,20 @@ class ProcessPoolExecutor(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """Have `fn(*args, **kwargs)` called in a worker; returns its future."""
+        held = hold()
+        try:
+            return self._submit(fn, args, kwargs)
+        finally:
+            let_go(held)
+
+    def _submit(
+        self, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Future[Any]:
         with self._lock:
             if self._shut_down:
                 raise RuntimeError("cannot schedule new futures after shutdown")
             pool = self._started()
+            pool._engine.check_owner()
             if len(pool._pool) < self._max_workers:
                 pool._engine.repopulate(1 + self._refused)
             future = _Future()
@@ -209,7 +229,7 @@ class ProcessPoolExecutor(Executor):
         with self._lock:
             self._shut_down = True
             pool = self._made
-        if pool is None:
+        if pool is None or pool._engine.pid != os.getpid():
             return
         if cancel_futures:
             for result in list(pool._cache.values()):
@@ -234,7 +254,7 @@ class ProcessPoolExecutor(Executor):
         with self._lock:
             self._shut_down = True
             pool = self._made
-        if pool is None:
+        if pool is None or pool._engine.pid != os.getpid():
             return
         for result in list(pool._cache.values()):
             result.cancel()

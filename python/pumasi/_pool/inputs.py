@@ -8,6 +8,7 @@ from itertools import islice
 from typing import Any
 
 from .engine import Engine
+from .interrupts import hold, let_go, waits
 from .lots import Lot
 from .results import IMapIterator, MapResult
 
@@ -49,10 +50,14 @@ class _Filler:
     def add(self, group: list[Any], room: int, values: list[Any] | None = None) -> None:
         """Add a group; `room` tasks are still to come, this group included."""
         completed: list[Any] = []
-        with self._engine.lock:
-            self._add(group, room, values, completed)
-        self._engine._complete(completed)
-        self._engine.board.ring(len(group))
+        held = hold()
+        try:
+            with self._engine.lock:
+                self._add(group, room, values, completed)
+            self._engine._complete(completed)
+            self._engine.board.ring(len(group))
+        finally:
+            let_go(held)
 
     def _add(
         self, group: list[Any], room: int, values: list[Any] | None, completed: list[Any]
@@ -156,6 +161,8 @@ class Feed:
         self._ahead = _AHEAD * engine.processes
         self._bound = True
         self._ended = False
+        # Not all that there may be at a time, before it is known how large they are.
+        self._group = max(engine.processes, 1)
         self._filling = threading.RLock()
         self._thread: threading.Thread | None = None
         self._room = threading.Condition()
@@ -198,12 +205,17 @@ class Feed:
                 self._room.notify()
 
     def _fill(self) -> None:
-        with self._filling:
-            while not self._ended:
-                free = self._free()
-                if free <= 0:
-                    return
-                self._step(min(free, _GROUP))
+        held = hold()
+        try:
+            with self._filling:
+                while not self._ended and not waits(held):
+                    free = self._free()
+                    if free <= 0:
+                        return
+                    self._step(min(free, self._group, _GROUP))
+                    self._group *= 2
+        finally:
+            let_go(held)
 
     def _read(self) -> None:
         while not self._ended and self._engine.state != "TERMINATE":
@@ -218,7 +230,10 @@ class Feed:
         error: BaseException | None = None
         try:
             group.extend(islice(self._chunks, most))
-        except Exception as raised:
+        except BaseException as raised:
+            if self._thread is None and not isinstance(raised, Exception):
+                raise
+            # In the thread there is nobody else to tell but who takes the results.
             error = raised
         if group:
             if self._filler.lot is None:
@@ -230,6 +245,7 @@ class Feed:
                     self._filler.add(group[left:], max(len(group), self._ahead))
         if error is not None or len(group) < most:
             self._end(error)
+        del error
 
     def _end(self, error: BaseException | None) -> None:
         completed: list[Any] = []

@@ -18,6 +18,7 @@ from multiprocessing.context import TimeoutError
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import TaskCancelled, TaskFailed
+from .interrupts import interruptible
 from .limits import NONE
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def revive(ok: bool | None, value: Any) -> BaseException:
         error = pickle.loads(data)
         if not isinstance(error, BaseException):
             raise TypeError("not an exception")
-    except Exception as refusal:
+    except BaseException as refusal:
         error = TaskFailed(f"{kind}: {text} (cannot be unpickled here: {refusal!r})")
     error.__cause__ = _standard.RemoteTraceback(remote)  # type: ignore[attr-defined]
     return error
@@ -110,6 +111,8 @@ class ApplyResult(_Pending, _standard.ApplyResult):  # type: ignore[type-arg]
     """The result of one call, or of a map, which may still be to come."""
 
     _done = False
+    #: Whether the callback was called, so that nothing changes any more.
+    _told = False
     _success: Any = None
     _value: Any
 
@@ -175,16 +178,17 @@ class ApplyResult(_Pending, _standard.ApplyResult):  # type: ignore[type-arg]
         return True
 
     def _abandon(self, error: BaseException) -> None:
-        if self._success is not False:
+        if self._success is not False and not self._told:
             self._success, self._value = False, error
 
     def _complete(self) -> None:
         if self._done:
             return
         callback = self._callback if self._success else self._error_callback
-        if callback:
+        if callback and not self._told:
+            self._told = True
             try:
-                callback(self._value)
+                interruptible(callback, self._value)
             except BaseException:
                 # There is no caller to raise it to, and others wait for their results.
                 threading.excepthook(

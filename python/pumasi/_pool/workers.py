@@ -19,6 +19,7 @@ from .._lifeline import Lifeline
 from ..exceptions import TaskTimeout, WorkerDied
 from . import deaths
 from .cpus import available_cpus
+from .interrupts import hold, let_go
 from .lots import Lot
 from .notes import Notes
 from .results import revive
@@ -255,11 +256,15 @@ class Workers:
 
     def resize(self, processes: int) -> None:
         """Have another number of workers; those which are too many end after their task."""
-        with self.lock:
-            self.processes = processes
-            for worker in self.pool[processes:]:
-                self.board.dismiss(self.numbers[worker])
-            self.repopulate()
+        held = hold()
+        try:
+            with self.lock:
+                self.processes = processes
+                for worker in self.pool[processes:]:
+                    self.board.dismiss(self.numbers[worker])
+                self.repopulate()
+        finally:
+            let_go(held)
 
     def insights(self) -> dict[str, Any]:
         """Return what is known of the workers there are and were."""
@@ -268,6 +273,12 @@ class Workers:
             found = self.notes.report(self.board, self.numbers, self.ids)
             found["outstanding"] = sum(lot.outstanding for lot in self.lots)
             return found
+
+    def under_way(self, lot: Lot, index: int) -> bool:
+        """Whether a worker is at a task."""
+        task = (lot.number << 32 | index) + 1
+        with self.lock:
+            return any(self.board.look(number)[1] == task for number in self.numbers.values())
 
     def exit_results(self) -> list[Any]:
         """Return what workers have given at their end, or raise what one has raised."""
