@@ -8,7 +8,7 @@ import time
 import pytest
 
 import pumasi as mp
-from pumasi.exceptions import TaskFailed, WorkerDied
+from pumasi.exceptions import TaskCancelled, TaskFailed, WorkerDied
 
 
 @pytest.fixture
@@ -322,3 +322,54 @@ def test_an_imap_begins_with_few_of_the_large_ones(fork):
         results = pool.imap(len, [large] * 64)
         assert pool.insights()["outstanding"] <= 8
         assert sum(results) == 64 << 22
+
+
+@pytest.mark.parametrize("way", ["apply_async", "map_async", "chunks", "executor"])
+def test_large_arguments_wait_for_room(fork, run, tmp_path, way):
+    """In a child, which may have a limit of its own."""
+    run(fork, _with_large_arguments, tmp_path / "gate", way)
+
+
+def _with_large_arguments(gate, way):
+    mp.heap.limit = 64 << 20
+    large = bytes(4 << 20)
+    items, expected = [(gate, large)] * 50, [4 << 20] * 50
+    context = mp.get_context("fork")
+    if way == "executor":
+        with mp.ProcessPoolExecutor(2, context) as executor:
+            futures = [executor.submit(_length, item) for item in items]
+            assert futures[-1].cancel()
+            gate.touch()
+            assert [future.result(30) for future in futures[:-1]] == expected[1:]
+            assert futures[-1].cancelled()
+        return
+    with context.Pool(2) as pool:
+        if way == "apply_async":
+            results = [pool.apply_async(_length, (item,)) for item in items]
+            assert pool.insights()["outstanding"] == 50
+            assert results[-1].cancel()
+            assert pool.insights()["outstanding"] == 49
+            gate.touch()
+            assert [result.get(30) for result in results[:-1]] == expected[1:]
+            with pytest.raises(TaskCancelled):
+                results[-1].get(30)
+            return
+        chunksize = 1 if way == "map_async" else 2
+        result = pool.map_async(_length, items, chunksize)
+        cancelled = pool.map_async(_length, items, chunksize)
+        assert pool.insights()["outstanding"] == 100 // chunksize
+        assert cancelled.cancel()
+        gate.touch()
+        assert result.get(30) == expected
+        with pytest.raises(TaskCancelled):
+            cancelled.get(30)
+        interrupted = pool.map_async(_length, items, chunksize)
+    with pytest.raises(TaskCancelled):
+        interrupted.get(30)
+
+
+def _length(item):
+    gate, large = item
+    while not gate.exists():
+        time.sleep(0.01)
+    return len(large)

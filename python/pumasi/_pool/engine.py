@@ -21,6 +21,7 @@ from typing import Any
 
 from . import deaths
 from .interrupts import hold, let_go, waits
+from .later import Later
 from .lots import Lot
 from .results import ApplyResult, cancelled, deadline_of
 from .worker import APPLY, APPLY_ANY, STARMAP, kept
@@ -48,6 +49,7 @@ class Engine(Workers):
         self.keeper: threading.Thread | None = None
         self.keeping = False
         self.inputs: list[Any] = []
+        self.later = Later(self.lots)
         self._next_lot = 0
         self._looked = 0.0
 
@@ -75,20 +77,36 @@ class Engine(Workers):
             )
 
     def submit(self, result: ApplyResult, function: Any, args: Any, kwds: Any) -> bool:
-        """Add a single call; if it cannot be pickled that is its result, and False is returned."""
+        """Add a single call; if it cannot be pickled that is its result, and False is returned.
+
+        Called with `hold`.
+        """
         completed: list[Any] = []
-        held = hold()
-        try:
-            with self.lock:
-                try:
-                    self._add_call(result, function, args, kwds)
-                except Exception as error:
-                    result._fail(0, error)
-                    completed.append(result)
+        with self.lock:
+            if self.later.crowded():
+                self._call_later(result, function, args, kwds)
+            else:
+                self._try_to_add(result, function, args, kwds, completed)
+        if completed:
             self._complete(completed)
-        finally:
-            let_go(held)
         return not completed
+
+    def _try_to_add(
+        self, result: ApplyResult, function: Any, args: Any, kwds: Any, completed: list[Any]
+    ) -> None:
+        try:
+            self._add_call(result, function, args, kwds)
+        except Exception as error:
+            result._fail(0, error)
+            completed.append(result)
+
+    def _call_later(self, result: ApplyResult, function: Any, args: Any, kwds: Any) -> None:
+        def add(completed: list[Any]) -> bool:
+            self._try_to_add(result, function, args, kwds, completed)
+            return True
+
+        self.later.wait(result, add)
+        self.keep()
 
     def _add_call(self, result: ApplyResult, function: Any, args: Any, kwds: Any) -> None:
         mode = APPLY if kwds else STARMAP
@@ -102,7 +120,9 @@ class Engine(Workers):
             mode, function = result._limits.applied(mode, function)
             lot = self.new_lot(min(larger, _LARGEST), mode, function, result._limits.timeout)
             lot.key = key
-        lot.raw.add([task])
+        size = lot.raw.add([task])
+        lot.size += size
+        self.later.sent(size)
         if self.options.retries:
             lot.tasks.append(task)
         result._where = (lot, len(lot.results))
@@ -150,6 +170,10 @@ class Engine(Workers):
         completed: list[Any] = []
         done = False
         with self.lock:
+            if self.later.drop(result):
+                done = True
+                if result._leave_out(cancelled(f"{result._describe(0)} was cancelled")):
+                    completed.append(result)
             where = getattr(result, "_lots", None)
             tasks = [(lot, range(lot.raw.count)) for lot in where or ()]
             if result._where is not None:
@@ -166,6 +190,10 @@ class Engine(Workers):
             self._retire()
         self._complete(completed)
         return done
+
+    def waiting(self) -> int:
+        """How many tasks wait to be added."""
+        return self.later.tasks()
 
     # ---- collecting ------------------------------------------------------------------------
 
@@ -195,6 +223,7 @@ class Engine(Workers):
                 self._stop_the_late(completed)
                 self._reap(completed)
                 found = found or bool(completed)
+            self.later.go_on(completed)
         self._complete(completed)
         if found and self.followers:
             with self.changed:
@@ -249,7 +278,7 @@ class Engine(Workers):
             left = _SLICE if deadline is None else min(_SLICE, deadline - time.monotonic())
             if left <= 0:
                 return
-            missing = 1 if self.followers or self.inputs else result._missing()
+            missing = 1 if self.followers or self.inputs or self.later else result._missing()
             self.board.wait(seen + missing, left)
 
     def _follow(self, result: Any, deadline: float | None) -> None:
@@ -385,6 +414,7 @@ class Engine(Workers):
     def _abandon(self) -> None:
         """Settle every task, so that nobody waits for what will not come."""
         completed: list[Any] = []
+        self.later.clear()
         self._collect(completed)
         self.lots.clear()
         for result in list(self.cache.values()):

@@ -87,6 +87,8 @@ class _Filler:
             if self._result._fail(self.added - 1, error):
                 completed.append(self._result)
             return
+        lot.size += size
+        self._engine.later.sent(size)
         self.each = size // len(group)
         self.added += len(group)
         lot.outstanding += len(group)
@@ -113,29 +115,70 @@ def fill_map(
 
     `look` is called now and then.
     """
-    size = result._chunksize
-    total = -(-len(items) // size)
-    values = result._value if size == 1 else None
-    filler = _Filler(engine, result, mode, function)
-    group = max(engine.processes, 1)
-    first = 0
-    while first < total:
-        last = min(first + group, total)
-        if size == 1:
-            tasks = list(items[first:last])
-        else:
-            tasks = [tuple(items[at * size : (at + 1) * size]) for at in range(first, last)]
-        filler.add(tasks, total - first, values)
+    filler = _MapFiller(engine, result, mode, function, items)
+    while not filler.ended:
+        with engine.lock:
+            if not waiting and engine.later.crowded():
+                result._unsent = filler.total - filler.added
+                engine.later.wait(result, filler.add_rest)
+                engine.keep()
+                return
+        filler.add(filler.group(), filler.left, filler.values)
         if look is not None:
             look()
-        first = last
-        group = min(2 * group, _GROUP, max(1, _IN_FLIGHT // 4 // max(filler.each, 1)))
         most = max(_IN_FLIGHT // max(filler.each, 1), 2 * engine.processes)
         if waiting and sum(lot.outstanding for lot in result._lots) > most:
             engine.wait_for(_Below(result._lots, max(most // 2, engine.processes)), None)
     with engine.lock:
         filler.close()
         engine._retire()
+
+
+class _MapFiller(_Filler):
+    """Adds the tasks of a map, group by group."""
+
+    def __init__(
+        self, engine: Engine, result: MapResult, mode: int, function: Any, items: Sequence[Any]
+    ) -> None:
+        super().__init__(engine, result, mode, function)
+        self._items = items
+        self._size = result._chunksize
+        self.total = -(-len(items) // self._size)
+        self.values = result._value if self._size == 1 else None
+        self._first = 0
+        self._group = max(engine.processes, 1)
+        #: How many tasks are still to come, the last group included.
+        self.left = self.total
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is no group any more."""
+        return self._first >= self.total
+
+    def group(self) -> list[Any]:
+        """Return the tasks of the next group."""
+        first, size = self._first, self._size
+        self._group = min(self._group, max(1, _IN_FLIGHT // 4 // max(self.each, 1)))
+        last = min(first + self._group, self.total)
+        self.left = self.total - first
+        self._first = last
+        self._group = min(2 * self._group, _GROUP)
+        if size == 1:
+            return list(self._items[first:last])
+        return [tuple(self._items[at * size : (at + 1) * size]) for at in range(first, last)]
+
+    def add_rest(self, completed: list[Any]) -> bool:
+        """Add what there is room for; whether that was all."""
+        later = self._engine.later
+        while not self.ended and not later.full():
+            group = self.group()
+            self._add(group, self.left, self.values, completed)
+            self._engine.board.ring(len(group))
+            self._result._unsent = self.total - self.added
+        if self.ended:
+            self.close()
+            self._items = ()
+        return self.ended
 
 
 class Feed:

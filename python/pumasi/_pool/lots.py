@@ -25,6 +25,7 @@ class Lot:
         "raw",
         "result",
         "results",
+        "size",
         "tasks",
         "timeout",
         "tries",
@@ -43,6 +44,8 @@ class Lot:
         self.tasks: list[Any] = []
         self.tries = 0
         self.raw = _core.Batch(capacity, number, mode, function)
+        #: How many bytes the arguments of all its tasks take.
+        self.size = 0
         self.outstanding = 0
         #: Whether more tasks may be added.
         self.open = True

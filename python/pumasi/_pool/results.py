@@ -199,6 +199,10 @@ class ApplyResult(_Pending, _standard.ApplyResult):  # type: ignore[type-arg]
         self._done = True
         self._leave()
 
+    def _leave_out(self, error: BaseException) -> bool:
+        """Take note that what was still to be added is left out; whether that completes it."""
+        return self._fail(0, error)
+
     def _describe(self, index: int) -> str:
         function, args, kwds = self._call
         given = [shorten(arg) for arg in args]
@@ -225,6 +229,8 @@ class MapResult(ApplyResult, _standard.MapResult):  # type: ignore[type-arg]
         self._length = length
         self._chunksize = chunksize
         self._lots: list[Lot] = []
+        #: How many tasks wait to be added.
+        self._unsent = 0
         if chunksize <= 0:
             self._number_left = 0
             self._done = True
@@ -254,6 +260,12 @@ class MapResult(ApplyResult, _standard.MapResult):  # type: ignore[type-arg]
 
     def _fail(self, index: int, error: BaseException) -> bool:
         self._number_left -= 1
+        self._refuse(error)
+        return self._number_left <= 0
+
+    def _leave_out(self, error: BaseException) -> bool:
+        self._number_left -= self._unsent
+        self._unsent = 0
         self._refuse(error)
         return self._number_left <= 0
 

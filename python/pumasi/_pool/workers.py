@@ -271,7 +271,7 @@ class Workers:
         self.poll()
         with self.lock:
             found = self.notes.report(self.board, self.numbers, self.ids)
-            found["outstanding"] = sum(lot.outstanding for lot in self.lots)
+            found["outstanding"] = sum(lot.outstanding for lot in self.lots) + self.waiting()
             return found
 
     def under_way(self, lot: Lot, index: int) -> bool:
@@ -313,6 +313,10 @@ class Workers:
 
     def new_lot(self, capacity: int, mode: int, function: Any, timeout: float | None = None) -> Lot:
         """Make a batch which workers find from now on; called with the lock."""
+        raise NotImplementedError
+
+    def waiting(self) -> int:
+        """How many tasks wait to be added."""
         raise NotImplementedError
 
     def poll(self) -> None:
