@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -81,6 +82,39 @@ def test_otherwise_as_python(words: tuple[str, ...]) -> None:
     assert found.stdout == expected.stdout
     assert found.stderr.splitlines()[-1:] == expected.stderr.splitlines()[-1:]
     assert "_run.py" not in found.stderr
+
+
+def test_the_options_of_the_interpreter_which_runs_pumasi_count() -> None:
+    options = ("-W", "error::UserWarning", "-X", "dev")
+    expected = run("what_python_gives.py", by=options)
+    found = run("what_python_gives.py", by=(*options, "-m", "pumasi", "run"))
+    assert (found.stdout, found.stderr) == (expected.stdout, expected.stderr)
+    assert "['default', 'error::UserWarning'] True" in found.stdout
+
+
+@pytest.mark.parametrize("kind", ["folder", "archive"])
+def test_a_folder_and_an_archive_have_their_whole_path(tmp_path: Path, kind: str) -> None:
+    program = "import os, sys; os.chdir('/'); print(sys.path[0], __file__); import beside"
+    if kind == "folder":
+        (tmp_path / "program").mkdir()
+        (tmp_path / "program" / "__main__.py").write_text(program)
+        (tmp_path / "program" / "beside.py").write_text("print('found')")
+    else:
+        with zipfile.ZipFile(tmp_path / "program", "w") as archive:
+            archive.writestr("__main__.py", program)
+            archive.writestr("beside.py", "print('found')")
+    words = os.path.relpath(tmp_path / "program", PROGRAMS)
+    expected, found = run(words, by=()), run(words)
+    assert (found.stdout, found.stderr) == (expected.stdout, expected.stderr)
+    assert found.stdout.endswith("found\n")
+
+
+def test_an_interrupted_program_shows_its_own_frames_only(tmp_path: Path) -> None:
+    program = tmp_path / "interrupted.py"
+    program.write_text("import signal; signal.raise_signal(signal.SIGINT)")
+    expected, found = run(str(program), by=()), run(str(program))
+    assert (found.returncode, found.stderr) == (expected.returncode, expected.stderr)
+    assert found.returncode == -signal.SIGINT
 
 
 def test_follow_reaches_subprocesses() -> None:

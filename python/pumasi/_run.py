@@ -194,7 +194,7 @@ def _run_file(program: str, arguments: list[str]) -> None:
         get_importer(program), (type(None), importlib.machinery.FileFinder)
     ):
         # A directory or an archive with a `__main__` in it.
-        sys.path.insert(0, program)
+        sys.path.insert(0, os.path.join(os.getcwd(), program))
         _guarded(lambda: runpy._run_module_as_main("__main__", False))  # type: ignore[attr-defined]
         return
     try:
@@ -217,11 +217,22 @@ def _guarded(run: Any) -> None:
     """Call; show an exception without the frames of this file, and end as Python ends."""
     try:
         run()
-    except (SystemExit, KeyboardInterrupt):
+    except SystemExit:
+        raise
+    except KeyboardInterrupt:
+        # Only an interpreter which this reaches ends by the signal; it shows the exception, too.
+        hook = sys.excepthook
+        sys.excepthook = lambda kind, error, _: hook(kind, error, _without_these_frames(error))
         raise
     except BaseException as error:
-        trace = error.__traceback__
-        while trace is not None and trace.tb_frame.f_code.co_filename in (__file__, "<string>"):
-            trace = trace.tb_next
-        sys.excepthook(type(error), error.with_traceback(trace), trace)
+        sys.excepthook(type(error), error, _without_these_frames(error))
         sys.exit(1)
+
+
+def _without_these_frames(error: BaseException) -> Any:
+    """Take what this file has to do with it from an exception's traceback, and return the rest."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename in (__file__, "<string>"):
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    return trace
