@@ -1,9 +1,11 @@
 """What others do to a pool: Ctrl-C at any moment, forks, handlers, callbacks."""
 
+import gc
 import os
 import signal
 import threading
 import time
+import weakref
 
 import pytest
 
@@ -373,3 +375,46 @@ def _length(item):
     while not gate.exists():
         time.sleep(0.01)
     return len(large)
+
+
+def test_a_callback_may_wait_for_what_finished_with_it(fork):
+    executor = mp.ProcessPoolExecutor(2, fork)
+    ended = threading.Event()
+
+    def callback(_):
+        executor.shutdown(wait=True)
+        ended.set()
+
+    pool = executor._started()
+    # Until all are finished nobody collects, so that they are told of together.
+    with pool._engine.lock:
+        futures = [executor.submit(square, i) for i in range(10)]
+        futures[0].add_done_callback(callback)
+        while sum(pool._engine.board.look(n)[3] for n in pool._engine.numbers.values()) < 10:
+            time.sleep(0.01)
+    assert ended.wait(30)
+    assert [future.result(30) for future in futures] == [i * i for i in range(10)]
+
+
+def test_a_callback_cannot_join_the_pool_it_is_of(fork, monkeypatch):
+    def callback(_):
+        pool.close()
+        pool.join()
+
+    told = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(str(args.exc_value)))
+    pool = fork.Pool(2)
+    result = pool.apply_async(square, (3,), callback=callback)
+    assert result.get(30) == 9
+    pool.join()
+    assert told == ["cannot join a pool from a callback of its own"]
+
+
+def test_a_pool_keeps_nothing_of_what_it_has_told(pool):
+    told = []
+    result = pool.apply_async(square, (3,), callback=told.append)
+    assert result.get(30) == 9
+    kept = weakref.ref(result)
+    del result
+    gc.collect()
+    assert kept() is None

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from multiprocessing import util
 from multiprocessing.pool import CLOSE, RUN, TERMINATE
@@ -49,6 +50,8 @@ class Engine(Workers):
         self.keeper: threading.Thread | None = None
         self.keeping = False
         self.inputs: list[Any] = []
+        #: Results which are there and still to be told of.
+        self.finished: deque[Any] = deque()
         self.later = Later(self.lots)
         self._next_lot = 0
         self._looked = 0.0
@@ -230,7 +233,14 @@ class Engine(Workers):
                 self.changed.notify_all()
 
     def _complete(self, completed: list[Any]) -> None:
-        for result in completed:
+        # A callback may wait for the others here, and then it is that wait which tells of them.
+        self.finished.extend(completed)
+        while self.finished:
+            try:
+                result = self.finished.popleft()
+            except IndexError:
+                # Another thread was faster.
+                break
             result._complete()
         if completed:
             with self.changed:
@@ -359,6 +369,11 @@ class Engine(Workers):
 
     def join(self) -> None:
         """Wait until a closed pool has done everything and its workers have ended."""
+        if any(
+            getattr(result, "_teller", 0) == threading.get_ident()
+            for result in [*self.cache.values()]
+        ):
+            raise RuntimeError("cannot join a pool from a callback of its own")
         while self.cache and self.state == CLOSE:
             [result, *_] = list(self.cache.values()) or [None]
             if result is not None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import _core
 from .worker import KEEP_FUNCTION, kept
-
-if TYPE_CHECKING:
-    from .results import ApplyResult
 
 
 class Lot:
@@ -52,8 +49,8 @@ class Lot:
         #: The result that all tasks are for, and the number of the first one in it.
         self.result: Any = None
         self.base = 0
-        #: Of single calls: the result of each, and what they have in common.
-        self.results: list[ApplyResult] = []
+        #: Of single calls: the result of each until it is told, and what they have in common.
+        self.results: list[Any] = []
         self.key: Any = None
         #: Where results may go straight away, by the number of their task.
         self.values: list[Any] | None = None
@@ -71,5 +68,7 @@ class Lot:
             return
         for item in others:
             result = self.results[item[0]]
+            # What was told is the caller's alone, its value and what its callback refers to.
+            self.results[item[0]] = None
             result._deliver(self, 1, [item])
             completed.append(result)

@@ -113,6 +113,8 @@ class ApplyResult(_Pending, _standard.ApplyResult):  # type: ignore[type-arg]
     _done = False
     #: Whether the callback was called, so that nothing changes any more.
     _told = False
+    #: The thread which is calling it.
+    _teller = 0
     _success: Any = None
     _value: Any
 
@@ -187,6 +189,7 @@ class ApplyResult(_Pending, _standard.ApplyResult):  # type: ignore[type-arg]
         callback = self._callback if self._success else self._error_callback
         if callback and not self._told:
             self._told = True
+            self._teller = threading.get_ident()
             try:
                 interruptible(callback, self._value)
             except BaseException:
@@ -194,6 +197,7 @@ class ApplyResult(_Pending, _standard.ApplyResult):  # type: ignore[type-arg]
                 threading.excepthook(
                     threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
                 )
+            self._teller = 0
         self._call = ()
         self._where = None
         self._done = True
