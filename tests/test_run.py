@@ -47,6 +47,23 @@ def test_every_order_of_import() -> None:
     assert found == ["pumasi"] * 15
 
 
+@pytest.mark.parametrize(
+    "modules",
+    [
+        (),
+        ("pumasi.managers",),
+        ("multiprocessing.managers",),
+        ("pumasi.pool", "multiprocessing.managers"),
+        ("multiprocessing.pool", "multiprocessing.sharedctypes", "pumasi.managers"),
+        ("concurrent.futures.process", "multiprocessing.shared_memory", "pumasi.sharedctypes"),
+    ],
+)
+def test_a_module_is_replaced_when_it_is_imported(modules: tuple[str, ...]) -> None:
+    done = run("late.py", *modules)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "[] multiprocessing.pool [1]\n"
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_the_pool_of_a_server(method: str) -> None:
     done = run("pool_of_a_server.py", method)

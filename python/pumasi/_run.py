@@ -4,7 +4,9 @@ The public names of the package `multiprocessing` are rebound to pumasi's object
 begins. Its modules stay the standard library's, so every form and order of import meets the same
 objects, and what the standard library does inside (starting a child, the fork server, the resource
 tracker) goes on as written. The classes in `multiprocessing.synchronize` and `.queues` stay as they
-are, too: they are made by a context, and those contexts are ours.
+are, too: they are made by a context, and those contexts are ours. A module which the program has
+not imported is left until it does: a spawned child, which comes here first, would take longer for
+the imports than for all the rest of its start.
 
 A fresh interpreter that multiprocessing starts is told by its command line to do the same first;
 with `--follow` every Python that is started with the environment is, by `_follow/sitecustomize.py`.
@@ -34,6 +36,11 @@ _REBOUND = {
 
 _FOLLOW = os.path.join(os.path.dirname(os.path.abspath(__file__)), "_follow")
 _installed = False
+#: What is being imported at this moment, of those modules and of ours of the same names.
+_running: set[str] = set()
+_rebound: set[str] = set()
+#: The standard library's own, by module and name.
+_theirs: dict[tuple[str, str], Any] = {}
 
 
 def install() -> None:
@@ -42,24 +49,16 @@ def install() -> None:
     if _installed:
         return
     _installed = True
-    import importlib
     import multiprocessing
     import multiprocessing.util as util
 
     import pumasi
 
+    sys.meta_path.insert(0, _Finder())
     _keep_contexts_whole()
-    ours = {name: importlib.import_module(f"pumasi.{name}") for name in _REBOUND}
-    for module, names in _REBOUND.items():
-        theirs = importlib.import_module(f"multiprocessing.{module}")
-        for name in names:
-            setattr(theirs, name, getattr(ours[module], name))
-    _let_servers_find_their_pool()
+    _rebind_what_is_there()
     for name in multiprocessing.__all__:
         setattr(multiprocessing, name, getattr(pumasi, name))
-    # `Pool(...)` and managers of the class itself ask for the default context by this name.
-    for name in ("pool", "managers"):
-        sys.modules[f"multiprocessing.{name}"].get_context = pumasi.get_context  # type: ignore[attr-defined]
     start = util.spawnv_passfds
 
     def spawnv_passfds(path: Any, args: Any, passfds: Any) -> Any:
@@ -68,17 +67,89 @@ def install() -> None:
     util.spawnv_passfds = spawnv_passfds
 
 
+class _Finder:
+    """Finds the modules that are to be rebound, so that this is done as soon as they are there."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        package, _, module = name.partition(".")
+        if module not in _REBOUND or package not in ("multiprocessing", "pumasi"):
+            return None
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", None)
+            spec = None if finder is self or find is None else find(name, path, target)
+            if spec is not None:
+                if spec.loader is not None:
+                    spec.loader = _Loader(spec.loader)
+                return spec
+        return None
+
+
+class _Loader:
+    """Loads one of them as its own loader does, whose place it has taken until then."""
+
+    def __init__(self, loader: Any) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: Any) -> Any:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: Any) -> None:
+        module.__spec__.loader = module.__loader__ = self._loader
+        _running.add(module.__name__)
+        try:
+            self._loader.exec_module(module)
+        finally:
+            _running.discard(module.__name__)
+        _rebind_what_is_there()
+
+
+def _rebind_what_is_there() -> None:
+    """Rebind in each module that is complete, ours of the same name included."""
+    for module in _REBOUND:
+        theirs = sys.modules.get(f"multiprocessing.{module}")
+        needed = {f"multiprocessing.{module}", f"pumasi.{module}"}
+        if module == "managers":
+            needed.add("pumasi.pool")
+        if theirs is not None and module not in _rebound and _running.isdisjoint(needed):
+            _rebind(module, theirs)
+
+
+def _rebind(module: str, theirs: Any) -> None:
+    import importlib
+
+    import pumasi
+
+    ours = importlib.import_module(f"pumasi.{module}")
+    if module == "managers":
+        importlib.import_module("pumasi.pool")
+    if module in _rebound:
+        # With what was just imported.
+        return
+    _rebound.add(module)
+    for name in _REBOUND[module]:
+        _theirs[module, name] = getattr(theirs, name)
+        setattr(theirs, name, getattr(ours, name))
+    # `Pool(...)` and managers of the class itself ask for the default context by this name.
+    if module in ("pool", "managers"):
+        theirs.get_context = pumasi.get_context
+    if module == "managers":
+        _let_servers_find_their_pool()
+
+
+def _standard(module: str, name: str) -> Any:
+    """The standard library's own, which may be rebound by now."""
+    import importlib
+
+    found = importlib.import_module(f"multiprocessing.{module}")
+    return _theirs.get((module, name)) or getattr(found, name)
+
+
 def _keep_contexts_whole() -> None:
     """Let the standard library's own contexts go on making the standard library's objects.
 
-    They import what they make by the names which are about to be rebound.
+    They import what they make by the names which are rebound.
     """
-    from multiprocessing import context, managers, pool, sharedctypes
-
-    standard = context.BaseContext
-    Pool, SyncManager = pool.Pool, managers.SyncManager
-    raw_value, raw_array = sharedctypes.RawValue, sharedctypes.RawArray
-    value, array = sharedctypes.Value, sharedctypes.Array
+    from multiprocessing import context
 
     def make_pool(
         self: Any,
@@ -87,39 +158,41 @@ def _keep_contexts_whole() -> None:
         initargs: Any = (),
         maxtasksperchild: Any = None,
     ) -> Any:
+        Pool = _standard("pool", "Pool")
         return Pool(processes, initializer, initargs, maxtasksperchild, self.get_context())
 
     def make_manager(self: Any) -> Any:
-        manager = SyncManager(ctx=self.get_context())
+        manager = _standard("managers", "SyncManager")(ctx=self.get_context())
         manager.start()
         return manager
 
     made: dict[str, Any] = {
         "Pool": make_pool,
         "Manager": make_manager,
-        "RawValue": lambda self, kind, *args: raw_value(kind, *args),
-        "RawArray": lambda self, kind, of: raw_array(kind, of),
-        "Value": lambda self, kind, *args, lock=True: value(
+        "RawValue": lambda self, kind, *args: _standard("sharedctypes", "RawValue")(kind, *args),
+        "RawArray": lambda self, kind, of: _standard("sharedctypes", "RawArray")(kind, of),
+        "Value": lambda self, kind, *args, lock=True: _standard("sharedctypes", "Value")(
             kind, *args, lock=lock, ctx=self.get_context()
         ),
-        "Array": lambda self, kind, of, *, lock=True: array(
+        "Array": lambda self, kind, of, *, lock=True: _standard("sharedctypes", "Array")(
             kind, of, lock=lock, ctx=self.get_context()
         ),
     }
     for name, method in made.items():
-        setattr(standard, name, method)
+        setattr(context.BaseContext, name, method)
 
 
 def _let_servers_find_their_pool() -> None:
     """Register the standard library's pool, which a server makes, by a name that is not rebound."""
-    from multiprocessing import managers as standard
-
     from . import managers, pool
 
     ours: Any = managers.SyncManager
-    for registry in (ours._registry, ours._builtin, standard.SyncManager._registry):  # type: ignore[attr-defined]
+    for registry in (ours._registry, ours._builtin):
         if "Pool" in registry:
             registry["Pool"] = (pool._StandardPool, *registry["Pool"][1:])
+    # It has found the one that was in `multiprocessing.pool` at the time.
+    registry = _theirs["managers", "SyncManager"]._registry
+    registry["Pool"] = (_standard("pool", "Pool"), *registry["Pool"][1:])
 
 
 def _told(args: Any) -> Any:

@@ -19,96 +19,16 @@ from queue import Empty as Empty
 from queue import Full as Full
 
 from . import _core
+from . import _queue_parts as _parts
 
 # Known to type checkers by its name; the module `typing` is a third of what importing us costs.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import Iterable
     from typing import Any
 
 __all__ = ["JoinableQueue", "LifoQueue", "PriorityQueue", "Queue", "SimpleQueue"]
-
-#: A subclass which assigns one of these brings its own pipe, and gets the standard library's queue.
-_PIPE = frozenset(("_reader", "_writer", "_send", "_recv"))
-
-
-def _assigns_pipe(cls: type) -> bool:
-    """Whether the code of a class assigns what the standard library's queue is made of."""
-    for member in vars(cls).values():
-        code = getattr(getattr(member, "__func__", member), "__code__", None)
-        if code is None or _PIPE.isdisjoint(code.co_names):
-            continue
-        import dis
-
-        for instruction in dis.get_instructions(code):
-            if instruction.opname == "STORE_ATTR" and instruction.argval in _PIPE:
-                return True
-    return False
-
-
-class _Reader:
-    """The receiving end of a queue, for who waits at several things: `connection.wait`, selectors.
-
-    Its descriptor is readable exactly while an item waits, and is made when it is first asked for.
-    """
-
-    readable = True
-    writable = False
-
-    def __init__(self, queue: _core.SharedQueue) -> None:
-        self._queue = queue
-        self._opened: tuple[int, int] | None = None
-        self._closed = False
-
-    def fileno(self) -> int:
-        """Return a descriptor to wait at; nobody may read from it."""
-        if self._closed:
-            raise OSError("handle is closed")
-        if self._opened is None:
-            self._opened = self._queue._open_reader()
-        return self._opened[0]
-
-    def poll(self, timeout: float | None = 0.0) -> bool:
-        """Whether there is an item, waiting for one at most `timeout` seconds; None is for ever."""
-        return self._queue._wait_for_item(timeout)
-
-    def recv(self) -> Any:
-        """Take the next item out and return it, waiting for one if need be."""
-        return self._queue.get()
-
-    def close(self) -> None:
-        """Close the descriptor, if there is one."""
-        self._closed = True
-        if self._opened is not None:
-            self._queue._close_reader(self._opened[1])
-            self._opened = None
-
-    @property
-    def closed(self) -> bool:
-        """Whether it was closed."""
-        return self._closed
-
-    def __del__(self) -> None:
-        self.close()
-
-
-class _Writer:
-    """The sending end of a queue."""
-
-    readable = False
-    writable = True
-
-    def __init__(self, queue: _core.SharedQueue) -> None:
-        self._queue = queue
-        self.closed = False
-
-    def send(self, obj: Any) -> None:
-        """Put an item."""
-        self._queue.put(obj)
-
-    def close(self) -> None:
-        """Do nothing: there is no descriptor."""
-        self.closed = True
 
 
 class _Common:
@@ -119,12 +39,12 @@ class _Common:
     # What libraries reach for; each is made when it is first asked for.
 
     @cached_property
-    def _reader(self) -> _Reader:
-        return _Reader(self._queue)
+    def _reader(self) -> _parts.Reader:
+        return _parts.Reader(self._queue)
 
     @cached_property
-    def _writer(self) -> _Writer:
-        return _Writer(self._queue)
+    def _writer(self) -> _parts.Writer:
+        return _parts.Writer(self._queue)
 
     @property
     def _poll(self) -> Any:
@@ -140,7 +60,7 @@ class _Common:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        if not _assigns_pipe(cls):
+        if not _parts.builds_on_parts(cls):
             return
         # Their `super()` finds the standard library's class where it would have found ours.
         bases = tuple(getattr(base, "_standard_class", base) for base in cls.__bases__)
@@ -182,6 +102,26 @@ class Queue(_Common, _standard.Queue):  # type: ignore[type-arg]
         if cls.get is Queue.get:
             self.get = queue.get  # type: ignore[method-assign]
 
+    # More of what libraries reach for. No item is ever on its way, and no thread moves any.
+    _thread = None
+    _jointhread = None
+    _joincancelled = False
+    _ignore_epipe = False
+
+    @property
+    def _buffer(self) -> deque[Any]:
+        from collections import deque
+
+        return deque()
+
+    @cached_property
+    def _sem(self) -> _parts.Number:
+        queue, most = self._queue, self._maxsize
+        return _parts.Number(lambda: most - queue.qsize())
+
+    def _terminate_broken(self) -> None:
+        self.close()
+
     def __getstate__(self) -> Any:
         _context.assert_spawning(self)
         return (self._queue,)
@@ -196,6 +136,7 @@ class Queue(_Common, _standard.Queue):  # type: ignore[type-arg]
         Waits for room unless `block` is false, at most `timeout` seconds, and raises `queue.Full`
         if there was none.
         """
+        self._check_open()
         if self._has_hook:
             self._queue._put_or_tell(self._on_queue_feeder_error, obj, block, timeout)
         else:
@@ -207,6 +148,7 @@ class Queue(_Common, _standard.Queue):  # type: ignore[type-arg]
         Waits for one unless `block` is false, at most `timeout` seconds, and raises `queue.Empty`
         if none came. If the process is killed before it has the item, another gets it.
         """
+        self._check_open()
         return self._queue.get(block, timeout)
 
     def put_nowait(self, obj: Any) -> None:
@@ -224,6 +166,7 @@ class Queue(_Common, _standard.Queue):  # type: ignore[type-arg]
 
         All of them, unless `block` is false or `timeout` seconds were not enough.
         """
+        self._check_open()
         return self._queue.put_many(items, block, timeout)
 
     def get_many(self, most: int, block: bool = True, timeout: float | None = None) -> list[Any]:
@@ -231,6 +174,7 @@ class Queue(_Common, _standard.Queue):  # type: ignore[type-arg]
 
         The list is empty where `get` would raise `queue.Empty`.
         """
+        self._check_open()
         return self._queue.get_many(most, block, timeout)
 
     def qsize(self) -> int:
@@ -254,6 +198,11 @@ class Queue(_Common, _standard.Queue):  # type: ignore[type-arg]
     def close(self) -> None:
         """Say that this process is done with the queue; `put` and `get` raise ValueError then."""
         self._queue.close()
+        _drop_entrances(self)
+
+    def _check_open(self) -> None:
+        if self._queue.closed:
+            raise ValueError(f"Queue {self!r} is closed")
 
     @property
     def _closed(self) -> bool:
@@ -278,6 +227,14 @@ class JoinableQueue(Queue, _standard.JoinableQueue):  # type: ignore[type-arg]
     """
 
     _tasks = True
+
+    @cached_property
+    def _unfinished_tasks(self) -> _parts.Unfinished:
+        return _parts.Unfinished(self._queue)
+
+    @cached_property
+    def _cond(self) -> _parts.AllDone:
+        return _parts.AllDone(self._queue)
 
     def task_done(self) -> None:
         """Say of an item that was taken that what was to be done with it is done.
@@ -336,6 +293,7 @@ class PriorityQueue(JoinableQueue):
         from bisect import bisect_right
         from time import monotonic
 
+        self._check_open()
         until = None if timeout is None else monotonic() + timeout
         while True:
             version, length = self._queue._moment()
@@ -400,28 +358,36 @@ class SimpleQueue(_Common, _standard.SimpleQueue):  # type: ignore[type-arg]
 
     def put(self, obj: Any) -> None:
         """Put an item at the end; when this returns, every process can take it."""
+        self._check_open()
         self._queue.put(obj)
 
     def get(self) -> Any:
         """Take the next item out and return it, waiting for one if need be."""
+        self._check_open()
         return self._queue.get()
 
     def empty(self) -> bool:
         """Whether there is no item at this moment; OSError if this process has closed the queue."""
-        if self._queue.closed:
-            raise OSError("handle is closed")
+        self._check_open()
         return self._queue.empty()
 
+    def _check_open(self) -> None:
+        if self._queue.closed:
+            raise OSError("handle is closed")
+
     def close(self) -> None:
-        """Say that this process is done with the queue; `put` and `get` raise OSError then."""
+        """Say that this process is done with the queue; every use raises OSError then."""
         self._queue.close()
-        self.put = self.get = _refuse  # type: ignore[assignment,method-assign]
+        _drop_entrances(self)
         self._reader.close()
         self._writer.close()
 
 
-def _refuse(*args: Any) -> Any:
-    raise OSError("handle is closed")
+def _drop_entrances(queue: Queue | SimpleQueue) -> None:
+    """Have calls go by way of the class again, which knows how to say that the queue is closed."""
+    for name in ("put", "get"):
+        if vars(queue).get(name) == getattr(queue._queue, name):
+            delattr(queue, name)
 
 
 def _standard_most() -> int:

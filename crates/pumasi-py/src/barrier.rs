@@ -1,5 +1,6 @@
 //! Barrier: where processes and threads wait for each other.
 
+use core::ops::Deref;
 use std::sync::{Mutex, PoisonError};
 
 use pumasi::heap::object::ObjectRef;
@@ -8,9 +9,10 @@ use pyo3::PyTraverseError;
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
-use pyo3::types::PyInt;
+use pyo3::types::{PyDict, PyInt, PyTuple, PyType};
 
 use crate::errors::OrRaise;
+use crate::made::{Made, initializes};
 use crate::reference::{Reference, assert_spawning, given};
 use crate::{heap, wait};
 
@@ -27,20 +29,65 @@ use crate::{heap, wait};
 /// >>> barrier.abort()
 /// >>> barrier.broken
 /// True
-#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+#[pyclass(subclass, frozen, dict, weakref, module = "pumasi.synchronize")]
 pub struct Barrier {
+    made: Made<Parts>,
+}
+
+/// What a barrier is made of.
+pub struct Parts {
     raw: RawBarrier,
     action: Option<Py<PyAny>>,
     timeout: Option<f64>,
 }
 
+impl Deref for Barrier {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.made
+    }
+}
+
+impl Parts {
+    fn make(
+        parties: Option<&Bound<'_, PyAny>>,
+        action: Option<Py<PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Parts> {
+        wait::timeout(timeout)?;
+        let raw = match given(parties) {
+            Some(object) => RawBarrier::from_object(object).or_raise()?,
+            None => {
+                let parties = parties.map_or(Ok(1), PyAnyMethods::extract::<i64>)?;
+                let fits = u32::try_from(parties)
+                    .ok()
+                    .filter(|n| (1..=i32::MAX as u32).contains(n));
+                let parties = fits.ok_or_else(|| {
+                    PyValueError::new_err("parties must be greater than 0 and at most 2147483647")
+                })?;
+                RawBarrier::create(&*heap::target()?, parties).or_raise()?
+            }
+        };
+        Ok(Parts {
+            raw,
+            action,
+            timeout,
+        })
+    }
+}
+
 impl Barrier {
     /// The one that lives in a shared object, without an action.
     pub fn of_object(object: ObjectRef) -> PyResult<Barrier> {
-        Ok(Barrier {
-            raw: RawBarrier::from_object(object).or_raise()?,
+        let raw = RawBarrier::from_object(object).or_raise()?;
+        let parts = Parts {
+            raw,
             action: None,
             timeout: None,
+        };
+        Ok(Barrier {
+            made: Made::new(parts),
         })
     }
 
@@ -129,33 +176,46 @@ impl Drop for BarrierPlace {
 #[pymethods]
 impl Barrier {
     #[new]
-    #[pyo3(signature = (parties, action=None, timeout=None, *, ctx=None))]
+    #[classmethod]
+    #[pyo3(
+        signature = (parties=None, action=None, timeout=None, *more, **others),
+        text_signature = "(parties, action=None, timeout=None, *, ctx=None)"
+    )]
     fn new(
+        cls: &Bound<'_, PyType>,
+        parties: Option<&Bound<'_, PyAny>>,
+        action: Option<&Bound<'_, PyAny>>,
+        timeout: Option<&Bound<'_, PyAny>>,
+        more: &Bound<'_, PyTuple>,
+        others: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Barrier> {
+        let _of_which_init_judges = (more, others);
+        let parts = if given(parties).is_none() && initializes::<Barrier>(cls) {
+            Parts::make(None, None, None)?
+        } else {
+            let timeout = timeout.map(PyAnyMethods::extract::<f64>).transpose()?;
+            Parts::make(
+                parties,
+                action.map(|action| action.clone().unbind()),
+                timeout,
+            )?
+        };
+        Ok(Barrier {
+            made: Made::new(parts),
+        })
+    }
+
+    #[pyo3(signature = (parties, action=None, timeout=None, *, ctx=None))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
         parties: &Bound<'_, PyAny>,
         action: Option<Py<PyAny>>,
         timeout: Option<f64>,
         ctx: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Barrier> {
+    ) -> PyResult<()> {
         let _one_kind_for_every_start_method = ctx;
-        wait::timeout(timeout)?;
-        let raw = match given(Some(parties)) {
-            Some(object) => RawBarrier::from_object(object).or_raise()?,
-            None => {
-                let parties = parties.extract::<i64>()?;
-                let fits = u32::try_from(parties)
-                    .ok()
-                    .filter(|n| (1..=i32::MAX as u32).contains(n));
-                let parties = fits.ok_or_else(|| {
-                    PyValueError::new_err("parties must be greater than 0 and at most 2147483647")
-                })?;
-                RawBarrier::create(&*heap::target()?, parties).or_raise()?
-            }
-        };
-        Ok(Barrier {
-            raw,
-            action,
-            timeout,
-        })
+        let make = || Parts::make(Some(parties), action, timeout);
+        slf.get().made.again::<Self>(&slf.get_type(), make)
     }
 
     /// Wait until as many have come as the barrier is for; return how many had come before.
@@ -219,6 +279,16 @@ impl Barrier {
     }
 
     #[getter]
+    fn _parties(&self) -> u32 {
+        self.raw.parties()
+    }
+
+    #[getter]
+    fn _count(&self) -> PyResult<u32> {
+        self.n_waiting()
+    }
+
+    #[getter]
     fn _action(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         self.action.as_ref().map(|action| action.clone_ref(py))
     }
@@ -245,14 +315,17 @@ impl Barrier {
         let py = slf.py();
         let reference = py.get_type::<Reference>().call1((slf,))?;
         let this = slf.get();
-        let arguments = (reference, this._action(py), this.timeout);
-        (slf.as_any().get_type(), arguments)
-            .into_pyobject(py)
-            .map(Bound::into_any)
+        let class = slf.as_any().get_type();
+        let arguments = (class, reference, this._action(py), this.timeout);
+        // As `by_new`: a subclass's own `__init__` is not called for what arrives.
+        let new = py.import("copyreg")?.getattr("__newobj__")?;
+        (new, arguments).into_pyobject(py).map(Bound::into_any)
     }
 
     /// Called by the interpreter's collector of cycles.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.action)
+        self.made
+            .each()
+            .try_for_each(|parts| visit.call(&parts.action))
     }
 }

@@ -6,6 +6,7 @@ use pumasi::containers::RawBuffer;
 use pumasi::heap::object::ObjectRef;
 use pyo3::exceptions::PyBrokenPipeError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::PyMemoryView;
 use pyo3::{PyClass, ffi};
 
@@ -98,6 +99,18 @@ pub fn by_reference<'py, T: PyClass>(slf: &Bound<'py, T>) -> PyResult<Bound<'py,
     let py = slf.py();
     let reference = py.get_type::<Reference>().call1((slf,))?;
     (slf.as_any().get_type(), (reference,))
+        .into_pyobject(py)
+        .map(Bound::into_any)
+}
+
+/// The same where subclasses may have an `__init__` of their own: it is not called for what arrives,
+/// as it is not for multiprocessing's.
+pub fn by_new<'py, T: PyClass>(slf: &Bound<'py, T>) -> PyResult<Bound<'py, PyAny>> {
+    static NEW: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = slf.py();
+    let reference = py.get_type::<Reference>().call1((slf,))?;
+    let new = NEW.import(py, "copyreg", "__newobj__")?;
+    (new, (slf.as_any().get_type(), reference))
         .into_pyobject(py)
         .map(Bound::into_any)
 }

@@ -1,5 +1,6 @@
 //! Condition: a lock of ours and, in the heap, those who wait without it.
 
+use core::ops::Deref;
 use core::time::Duration;
 use std::sync::{Mutex, PoisonError};
 
@@ -9,11 +10,12 @@ use pyo3::PyTraverseError;
 use pyo3::exceptions::{PyAssertionError, PyTypeError};
 use pyo3::gc::PyVisit;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyTuple, PyType};
 
 use crate::deaths::warn_of;
 use crate::errors::OrRaise;
 use crate::locks::{Acquire, Lock, RLock};
+use crate::made::{Made, initializes};
 use crate::reference::{Reference, assert_spawning, given};
 use crate::{heap, wait};
 
@@ -27,14 +29,27 @@ use crate::{heap, wait};
 /// >>> with condition:
 /// ...     condition.wait(timeout=0.01)
 /// False
-#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+#[pyclass(subclass, frozen, dict, weakref, module = "pumasi.synchronize")]
 pub struct Condition {
+    made: Made<Parts>,
+}
+
+/// What a condition is made of.
+pub struct Parts {
     raw: RawCondition,
     lock: Held,
 }
 
+impl Deref for Condition {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.made
+    }
+}
+
 /// The lock of a condition, as it was given.
-enum Held {
+pub enum Held {
     Lock(Py<Lock>),
     RLock(Py<RLock>),
 }
@@ -144,11 +159,57 @@ impl Drop for ConditionPlace {
 #[pyclass(frozen, module = "pumasi._core")]
 pub struct Counted(u32);
 
+impl Counted {
+    /// That number.
+    pub fn new(number: u32) -> Counted {
+        Counted(number)
+    }
+}
+
 #[pymethods]
 impl Counted {
+    /// What the standard library's looks at.
+    #[getter]
+    fn _semlock<'py>(slf: &Bound<'py, Self>) -> Bound<'py, Self> {
+        slf.clone()
+    }
+
+    fn _get_value(&self) -> u32 {
+        self.0
+    }
+
+    fn _is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// Return the number.
     fn get_value(&self) -> u32 {
         self.0
+    }
+}
+
+impl Parts {
+    fn make(
+        py: Python<'_>,
+        lock: Option<&Bound<'_, PyAny>>,
+        arrived: Option<ObjectRef>,
+    ) -> PyResult<Parts> {
+        let lock = match lock {
+            Some(lock) => Held::of(lock)?,
+            None => {
+                let raw = RawRLock::create(&*heap::target()?, pumasi::sync::OnDeath::Auto);
+                let object = raw.or_raise()?.object().clone();
+                Held::RLock(Py::new(py, RLock::of_object(object)?)?)
+            }
+        };
+        let raw = match arrived {
+            Some(object) => RawCondition::from_object(object),
+            None => RawCondition::create(&*heap::target()?),
+        };
+        Ok(Parts {
+            raw: raw.or_raise()?,
+            lock,
+        })
     }
 }
 
@@ -182,30 +243,37 @@ impl Condition {
 #[pymethods]
 impl Condition {
     #[new]
-    #[pyo3(signature = (lock=None, reference=None, *, ctx=None))]
+    #[classmethod]
+    #[pyo3(
+        signature = (lock=None, reference=None, *more, **others),
+        text_signature = "(lock=None, reference=None, *, ctx=None)"
+    )]
     fn new(
-        py: Python<'_>,
+        cls: &Bound<'_, PyType>,
+        lock: Option<&Bound<'_, PyAny>>,
+        reference: Option<&Bound<'_, PyAny>>,
+        more: &Bound<'_, PyTuple>,
+        others: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Condition> {
+        let _of_which_init_judges = (more, others);
+        let arrived = given(reference);
+        let lock = lock.filter(|_| arrived.is_some() || !initializes::<Condition>(cls));
+        let parts = Parts::make(cls.py(), lock, arrived)?;
+        Ok(Condition {
+            made: Made::new(parts),
+        })
+    }
+
+    #[pyo3(signature = (lock=None, reference=None, *, ctx=None))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
         lock: Option<&Bound<'_, PyAny>>,
         reference: Option<&Bound<'_, PyAny>>,
         ctx: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Condition> {
+    ) -> PyResult<()> {
         let _one_kind_for_every_start_method = ctx;
-        let lock = match lock {
-            Some(lock) => Held::of(lock)?,
-            None => {
-                let raw = RawRLock::create(&*heap::target()?, pumasi::sync::OnDeath::Auto);
-                let object = raw.or_raise()?.object().clone();
-                Held::RLock(Py::new(py, RLock::of_object(object)?)?)
-            }
-        };
-        let raw = match given(reference) {
-            Some(object) => RawCondition::from_object(object),
-            None => RawCondition::create(&*heap::target()?),
-        };
-        Ok(Condition {
-            raw: raw.or_raise()?,
-            lock,
-        })
+        let make = || Parts::make(slf.py(), lock, given(reference));
+        slf.get().made.again::<Self>(&slf.get_type(), make)
     }
 
     /// Acquire the lock: `lock.acquire(block=True, timeout=None)`.
@@ -307,7 +375,9 @@ impl Condition {
         let py = slf.py();
         let reference = py.get_type::<Reference>().call1((slf,))?;
         let lock = slf.get().lock.any(py);
-        (slf.as_any().get_type(), (lock, reference))
+        // As `by_new`: a subclass's own `__init__` is not called for what arrives.
+        let new = py.import("copyreg")?.getattr("__newobj__")?;
+        (new, (slf.as_any().get_type(), lock, reference))
             .into_pyobject(py)
             .map(Bound::into_any)
     }
@@ -338,9 +408,9 @@ impl Condition {
 
     /// Called by the interpreter's collector of cycles.
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match &self.lock {
+        self.made.each().try_for_each(|parts| match &parts.lock {
             Held::Lock(lock) => visit.call(lock),
             Held::RLock(lock) => visit.call(lock),
-        }
+        })
     }
 }

@@ -3,8 +3,10 @@
 use pumasi::heap::object::ObjectRef;
 use pumasi::sync::RawEvent;
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
-use crate::block::by_reference;
+use crate::block::by_new;
+use crate::condition::Counted;
 use crate::errors::OrRaise;
 use crate::reference::{assert_spawning, given};
 use crate::{heap, wait};
@@ -18,7 +20,7 @@ use crate::{heap, wait};
 /// >>> event.set()
 /// >>> event.wait()
 /// True
-#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+#[pyclass(subclass, frozen, dict, weakref, module = "pumasi.synchronize")]
 pub struct Event {
     raw: RawEvent,
 }
@@ -40,18 +42,28 @@ impl Event {
 #[pymethods]
 impl Event {
     #[new]
-    #[pyo3(signature = (reference=None, /, *, ctx=None))]
+    #[pyo3(
+        signature = (reference=None, /, *more, **others),
+        text_signature = "(reference=None, /, *, ctx=None)"
+    )]
     fn new(
         reference: Option<&Bound<'_, PyAny>>,
-        ctx: Option<&Bound<'_, PyAny>>,
+        more: &Bound<'_, PyTuple>,
+        others: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Event> {
-        let _one_kind_for_every_start_method = ctx;
+        let _of_which_init_judges = (more, others);
         match given(reference) {
             Some(object) => Event::of_object(object),
             None => Ok(Event {
                 raw: RawEvent::create(&*heap::target()?).or_raise()?,
             }),
         }
+    }
+
+    /// Takes what multiprocessing's takes; every Event is made alike.
+    #[pyo3(signature = (reference=None, /, *, ctx=None))]
+    fn __init__(&self, reference: Option<&Bound<'_, PyAny>>, ctx: Option<&Bound<'_, PyAny>>) {
+        let _one_kind_for_every_start_method = (reference, ctx);
     }
 
     /// Return whether the flag is set.
@@ -76,6 +88,12 @@ impl Event {
         wait::run(py, || self.raw.wait(limit))
     }
 
+    /// What multiprocessing keeps the flag in.
+    #[getter]
+    fn _flag(&self) -> Counted {
+        Counted::new(u32::from(self.raw.is_set()))
+    }
+
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
         let state = if slf.get().raw.is_set() {
             "set"
@@ -88,6 +106,6 @@ impl Event {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         assert_spawning(slf)?;
-        by_reference(slf)
+        by_new(slf)
     }
 }

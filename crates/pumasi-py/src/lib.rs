@@ -5,6 +5,7 @@
 //! - `errors`, `wait`: exceptions, and waits which signals can end.
 //! - `store`, `load`, `pickles`, `keys`: values and keys on their way in and out.
 //! - `heap`, `block`, `reference`: the heap, bytes in it, and what a pickle is made of.
+//! - `made`: what a subclass's `__init__` makes.
 //! - `locks`, `locked`, `number`, `typed`: locks, `with c.locked()`, Value and Array.
 //! - `list`, `deque`, `vector`, `dict`, `set`, `keyed`, `counter`, `namespace`, `views`, `plain`: the containers.
 //! - `queue`: what the package's queues are made of.
@@ -36,6 +37,7 @@ mod list;
 mod load;
 mod locked;
 mod locks;
+mod made;
 mod namespace;
 mod number;
 mod pickles;

@@ -12,11 +12,14 @@ use pumasi::sync::{Acquired, OnDeath, RawBoundedSemaphore, RawLock, RawRLock, Ra
 use pumasi::sys::fork;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
 use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyTuple, PyType};
 
-use crate::block::by_reference;
+use crate::block::by_new;
 use crate::deaths::{LastDeath, OwnerDied, warn_of};
 use crate::errors::OrRaise;
+use crate::made::{Made, initializes};
 use crate::reference::{assert_spawning, given};
 use crate::{heap, wait};
 
@@ -163,7 +166,12 @@ impl Tally {
 
 /// The methods which all that can be acquired share, and those of one class.
 macro_rules! acquirable {
-    ($class:ident, $raw:ty, $note:ty, |$held:ident| $release:expr, { $($own:tt)* }) => {
+    (
+        $class:ident, $raw:ty, $note:ty,
+        |$held:ident| $release:expr,
+        init($($given:ident),*; $($signature:tt)*) $make:expr,
+        { $($own:tt)* }
+    ) => {
         impl Acquire for $class {
             #[inline(always)]
             fn acquire_raw(&self, timeout: Option<Duration>) -> pumasi::Result<Acquired> {
@@ -186,7 +194,7 @@ macro_rules! acquirable {
 
         impl $class {
             fn made(raw: $raw) -> $class {
-                $class { raw, died: LastDeath::default(), note: <$note>::default() }
+                $class { raw: Made::new(raw), died: LastDeath::default(), note: <$note>::default() }
             }
 
             /// The one that lives in a shared object.
@@ -210,6 +218,17 @@ macro_rules! acquirable {
         #[pymethods]
         impl $class {
             $($own)*
+
+            /// Here and not with the rest of a class, since PyO3 wants it to be of one piece with
+            /// `pymethods`.
+            #[pyo3(signature = ($($signature)*))]
+            fn __init__(
+                slf: &Bound<'_, Self>,
+                $($given: Option<&Bound<'_, PyAny>>,)*
+            ) -> PyResult<()> {
+                let _what_new_has_heeded = ($($given,)*);
+                slf.get().raw.again::<Self>(&slf.get_type(), || $make)
+            }
 
             /// Acquire and return True, or False if that took longer than `timeout` seconds.
             ///
@@ -247,7 +266,7 @@ macro_rules! acquirable {
 
             fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
                 assert_spawning(slf)?;
-                by_reference(slf)
+                by_new(slf)
             }
 
             /// What the standard library's conditions and queues look at.
@@ -303,27 +322,39 @@ fn owner_name(py: Python<'_>, mine: bool, free: bool, in_process: bool) -> PyRes
 /// True
 /// >>> lock.locked()
 /// False
-#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+#[pyclass(subclass, frozen, dict, weakref, module = "pumasi.synchronize")]
 pub struct Lock {
-    raw: RawLock,
+    raw: Made<RawLock>,
     died: LastDeath,
     note: Nothing,
 }
 
-acquirable!(Lock, RawLock, Nothing, |raw| raw.release(), {
+acquirable!(
+    Lock,
+    RawLock,
+    Nothing,
+    |raw| raw.release(),
+    init(reference, ctx, on_death; reference=None, /, *, ctx=None, on_death=None)
+        Lock::create(on_death),
+    {
     #[new]
-    #[pyo3(signature = (reference=None, /, *, ctx=None, on_death=None))]
+    #[classmethod]
+    #[pyo3(
+        signature = (reference=None, /, *more, on_death=None, **others),
+        text_signature = "(reference=None, /, *, ctx=None, on_death=None)"
+    )]
     fn new(
+        cls: &Bound<'_, PyType>,
         reference: Option<&Bound<'_, PyAny>>,
-        ctx: Option<&Bound<'_, PyAny>>,
-        on_death: Option<&str>,
+        more: &Bound<'_, PyTuple>,
+        on_death: Option<&Bound<'_, PyAny>>,
+        others: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Lock> {
-        let _one_kind_for_every_start_method = ctx;
+        let _of_which_init_judges = (more, others);
+        let wanted = on_death.filter(|_| !initializes::<Lock>(cls));
         match given(reference) {
             Some(object) => Lock::of_object(object),
-            None => RawLock::create(&*heap::target()?, self::on_death(on_death)?)
-                .map(Lock::made)
-                .or_raise(),
+            None => Self::create(wanted).map(Lock::made),
         }
     }
 
@@ -375,27 +406,39 @@ acquirable!(Lock, RawLock, Nothing, |raw| raw.release(), {
 /// >>> with lock, lock:
 /// ...     lock.locked()
 /// True
-#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+#[pyclass(subclass, frozen, dict, weakref, module = "pumasi.synchronize")]
 pub struct RLock {
-    raw: RawRLock,
+    raw: Made<RawRLock>,
     died: LastDeath,
     note: Nothing,
 }
 
-acquirable!(RLock, RawRLock, Nothing, |raw| raw.release(), {
+acquirable!(
+    RLock,
+    RawRLock,
+    Nothing,
+    |raw| raw.release(),
+    init(reference, ctx, on_death; reference=None, /, *, ctx=None, on_death=None)
+        RLock::create(on_death),
+    {
     #[new]
-    #[pyo3(signature = (reference=None, /, *, ctx=None, on_death=None))]
+    #[classmethod]
+    #[pyo3(
+        signature = (reference=None, /, *more, on_death=None, **others),
+        text_signature = "(reference=None, /, *, ctx=None, on_death=None)"
+    )]
     fn new(
+        cls: &Bound<'_, PyType>,
         reference: Option<&Bound<'_, PyAny>>,
-        ctx: Option<&Bound<'_, PyAny>>,
-        on_death: Option<&str>,
+        more: &Bound<'_, PyTuple>,
+        on_death: Option<&Bound<'_, PyAny>>,
+        others: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<RLock> {
-        let _one_kind_for_every_start_method = ctx;
+        let _of_which_init_judges = (more, others);
+        let wanted = on_death.filter(|_| !initializes::<RLock>(cls));
         match given(reference) {
             Some(object) => RLock::of_object(object),
-            None => RawRLock::create(&*heap::target()?, self::on_death(on_death)?)
-                .map(RLock::made)
-                .or_raise(),
+            None => Self::create(wanted).map(RLock::made),
         }
     }
 
@@ -451,29 +494,38 @@ acquirable!(RLock, RawRLock, Nothing, |raw| raw.release(), {
 /// >>> semaphore = pumasi.Semaphore(2)
 /// >>> semaphore.acquire(), semaphore.acquire(), semaphore.acquire(block=False)
 /// (True, True, False)
-#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+#[pyclass(subclass, frozen, dict, weakref, module = "pumasi.synchronize")]
 pub struct Semaphore {
-    raw: RawSemaphore,
+    raw: Made<RawSemaphore>,
     died: LastDeath,
     note: Tally,
 }
 
-acquirable!(Semaphore, RawSemaphore, Tally, |raw| raw.release(1), {
+acquirable!(
+    Semaphore,
+    RawSemaphore,
+    Tally,
+    |raw| raw.release(1),
+    init(value, ctx; value=None, *, ctx=None)
+        Semaphore::create(value),
+    {
     #[new]
+    #[classmethod]
     #[pyo3(
-        signature = (value=None, *, ctx=None),
+        signature = (value=None, *more, **others),
         text_signature = "(value=1, *, ctx=None)"
     )]
     fn new(
+        cls: &Bound<'_, PyType>,
         value: Option<&Bound<'_, PyAny>>,
-        ctx: Option<&Bound<'_, PyAny>>,
+        more: &Bound<'_, PyTuple>,
+        others: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Semaphore> {
-        let _one_kind_for_every_start_method = ctx;
+        let _of_which_init_judges = (more, others);
+        let wanted = value.filter(|_| !initializes::<Semaphore>(cls));
         match given(value) {
             Some(object) => Semaphore::of_object(object),
-            None => RawSemaphore::create(&*heap::target()?, permits(value)?)
-                .map(Semaphore::made)
-                .or_raise(),
+            None => Self::create(wanted).map(Semaphore::made),
         }
     }
 
@@ -524,9 +576,9 @@ acquirable!(Semaphore, RawSemaphore, Tally, |raw| raw.release(1), {
 /// Traceback (most recent call last):
 /// ...
 /// ValueError: semaphore or lock released too many times
-#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+#[pyclass(subclass, frozen, dict, weakref, module = "pumasi.synchronize")]
 pub struct BoundedSemaphore {
-    raw: RawBoundedSemaphore,
+    raw: Made<RawBoundedSemaphore>,
     died: LastDeath,
     note: Tally,
 }
@@ -536,28 +588,32 @@ acquirable!(
     RawBoundedSemaphore,
     Tally,
     |raw| raw.release(),
+    init(value, ctx, on_death; value=None, *, ctx=None, on_death=None)
+        BoundedSemaphore::create(value, on_death),
     {
         #[new]
+        #[classmethod]
         #[pyo3(
-        signature = (value=None, *, ctx=None, on_death=None),
-        text_signature = "(value=1, *, ctx=None, on_death=None)"
-    )]
+            signature = (value=None, *more, on_death=None, **others),
+            text_signature = "(value=1, *, ctx=None, on_death=None)"
+        )]
         fn new(
+            cls: &Bound<'_, PyType>,
             value: Option<&Bound<'_, PyAny>>,
-            ctx: Option<&Bound<'_, PyAny>>,
-            on_death: Option<&str>,
+            more: &Bound<'_, PyTuple>,
+            on_death: Option<&Bound<'_, PyAny>>,
+            others: Option<&Bound<'_, PyDict>>,
         ) -> PyResult<BoundedSemaphore> {
-            let _one_kind_for_every_start_method = ctx;
-            match given(value) {
-                Some(object) => BoundedSemaphore::of_object(object),
-                None => RawBoundedSemaphore::create(
-                    &*heap::target()?,
-                    permits(value)?,
-                    self::on_death(on_death)?,
-                )
-                .map(BoundedSemaphore::made)
-                .or_raise(),
+            let _of_which_init_judges = (more, others);
+            if let Some(object) = given(value) {
+                return BoundedSemaphore::of_object(object);
             }
+            let made = if initializes::<BoundedSemaphore>(cls) {
+                Self::create(None, None)
+            } else {
+                Self::create(value, on_death)
+            };
+            made.map(BoundedSemaphore::made)
         }
 
         /// Give a permit back; raises ValueError if none is out.
@@ -600,6 +656,34 @@ acquirable!(
     }
 );
 
+impl Lock {
+    fn create(on_death: Option<&Bound<'_, PyAny>>) -> PyResult<RawLock> {
+        RawLock::create(&*heap::target()?, self::on_death(on_death)?).or_raise()
+    }
+}
+
+impl RLock {
+    fn create(on_death: Option<&Bound<'_, PyAny>>) -> PyResult<RawRLock> {
+        RawRLock::create(&*heap::target()?, self::on_death(on_death)?).or_raise()
+    }
+}
+
+impl Semaphore {
+    fn create(value: Option<&Bound<'_, PyAny>>) -> PyResult<RawSemaphore> {
+        RawSemaphore::create(&*heap::target()?, permits(value)?).or_raise()
+    }
+}
+
+impl BoundedSemaphore {
+    fn create(
+        value: Option<&Bound<'_, PyAny>>,
+        on_death: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<RawBoundedSemaphore> {
+        let (permits, on_death) = (permits(value)?, self::on_death(on_death)?);
+        RawBoundedSemaphore::create(&*heap::target()?, permits, on_death).or_raise()
+    }
+}
+
 /// The number of permits that a constructor was given; 1 by default.
 fn permits(value: Option<&Bound<'_, PyAny>>) -> PyResult<u32> {
     let Some(value) = value else { return Ok(1) };
@@ -611,8 +695,9 @@ fn permits(value: Option<&Bound<'_, PyAny>>) -> PyResult<u32> {
 }
 
 /// What `on_death=` says is to become of what a killed process held.
-fn on_death(asked: Option<&str>) -> PyResult<OnDeath> {
-    match asked {
+fn on_death(asked: Option<&Bound<'_, PyAny>>) -> PyResult<OnDeath> {
+    let asked: Option<PyBackedStr> = asked.map(|asked| asked.extract()).transpose()?;
+    match asked.as_deref() {
         None => Ok(OnDeath::Auto),
         Some("release") => Ok(OnDeath::Release),
         Some("keep") => Ok(OnDeath::Keep),

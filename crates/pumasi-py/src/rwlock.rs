@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use pumasi::heap::object::ObjectRef;
 use pumasi::sync::{Acquired, Announced, RawRwLock};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
-use crate::block::by_reference;
+use crate::block::by_new;
 use crate::deaths::{LastDeath, OwnerDied, warn_of};
 use crate::errors::OrRaise;
 use crate::reference::{assert_spawning, given};
@@ -28,7 +29,7 @@ use crate::{heap, wait};
 /// >>> with lock.write():
 /// ...     lock.acquire_read(timeout=0.01)
 /// False
-#[pyclass(subclass, frozen, weakref, module = "pumasi.synchronize")]
+#[pyclass(subclass, frozen, dict, weakref, module = "pumasi.synchronize")]
 pub struct RwLock {
     raw: RawRwLock,
     died: LastDeath,
@@ -100,12 +101,16 @@ impl RwLock {
 #[pymethods]
 impl RwLock {
     #[new]
-    #[pyo3(signature = (reference=None, /, *, ctx=None))]
+    #[pyo3(
+        signature = (reference=None, /, *more, **others),
+        text_signature = "(reference=None, /, *, ctx=None)"
+    )]
     fn new(
         reference: Option<&Bound<'_, PyAny>>,
-        ctx: Option<&Bound<'_, PyAny>>,
+        more: &Bound<'_, PyTuple>,
+        others: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<RwLock> {
-        let _one_kind_for_every_start_method = ctx;
+        let _of_which_init_judges = (more, others);
         match given(reference) {
             Some(object) => RwLock::of_object(object),
             None => {
@@ -113,6 +118,12 @@ impl RwLock {
                 RwLock::of_object(raw.object().clone())
             }
         }
+    }
+
+    /// Takes what a Lock's takes; every RwLock is made alike.
+    #[pyo3(signature = (reference=None, /, *, ctx=None))]
+    fn __init__(&self, reference: Option<&Bound<'_, PyAny>>, ctx: Option<&Bound<'_, PyAny>>) {
+        let _one_kind_for_every_start_method = (reference, ctx);
     }
 
     /// Acquire to read and return True, or False if that took longer than `timeout` seconds.
@@ -212,7 +223,7 @@ impl RwLock {
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         assert_spawning(slf)?;
-        by_reference(slf)
+        by_new(slf)
     }
 }
 

@@ -14,7 +14,7 @@ use pumasi::heap::Access;
 use pumasi::heap::object::ObjectRef;
 use pumasi::observer::Op;
 use pumasi::sync::RawRLock;
-use pyo3::exceptions::{PyIndexError, PyTypeError};
+use pyo3::exceptions::{PyAttributeError, PyIndexError, PyTypeError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -717,6 +717,12 @@ typed!(TypedArray {
             Op::Set
         };
         base.hold(py, op, || base.object.bind(py).set_item(key, value))
+    }
+
+    /// Refused, in the words of multiprocessing: a class of its own without this method.
+    fn __delitem__(&self, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _whatever_it_is = key;
+        Err(PyAttributeError::new_err("__delitem__"))
     }
 
     /// Add `n` to the element at `index` in one atomic step and return the new value.

@@ -609,11 +609,7 @@ impl Vector {
 
     /// Add an element before the one at `index`.
     #[pyo3(signature = (index, value, /))]
-    fn insert(
-        &self,
-        #[pyo3(from_py_with = clamped)] index: isize,
-        value: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
+    fn insert(&self, index: isize, value: &Bound<'_, PyAny>) -> PyResult<()> {
         let element = self.items.one(value)?;
         wait::run(value.py(), || self.raw.insert(index, &element))
     }
