@@ -289,6 +289,14 @@ def test_an_input_may_wait_for_a_result(fork):
         assert list(results) == [4]
 
 
+@pytest.mark.parametrize("method", ["imap", "imap_unordered"])
+def test_what_an_imap_has_done_is_not_looked_at_any_more(fork, method):
+    with fork.Pool(1) as pool:
+        for done, _ in enumerate(getattr(pool, method)(abs, iter(range(3000)))):
+            if done % 500 == 0:
+                assert len(pool._engine.lots) < 10
+
+
 def test_an_imap_that_nobody_reads_is_done_all_the_same(fork):
     done = mp.List()
     with fork.Pool(2) as pool:

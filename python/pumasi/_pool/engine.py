@@ -201,14 +201,16 @@ class Engine(Workers):
     # ---- collecting ------------------------------------------------------------------------
 
     def _collect(self, completed: list[Any]) -> bool:
-        found = False
+        found = done = False
         for lot in self.lots:
             if lot.outstanding:
                 count, others = lot.raw.collect(lot.values)
                 if count:
                     found = True
                     lot.deliver(count, others, completed)
-        if completed:
+                    done = done or lot.outstanding <= 0
+        if done or completed:
+            # Whoever looks for tasks or results looks at every batch.
             self._retire()
         return found
 
