@@ -289,6 +289,14 @@ def test_an_input_may_wait_for_a_result(fork):
         assert list(results) == [4]
 
 
+def test_a_number_of_workers_is_an_integer(fork):
+    for wrong in (1.5, "2"):
+        with pytest.raises(TypeError):
+            fork.Pool(wrong)
+    with fork.Pool(1) as pool, pytest.raises(TypeError, match="integer"):
+        pool.resize(1.5)
+
+
 @pytest.mark.parametrize("method", ["imap", "imap_unordered"])
 def test_what_an_imap_has_done_is_not_looked_at_any_more(fork, method):
     with fork.Pool(1) as pool:

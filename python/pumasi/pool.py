@@ -39,6 +39,7 @@ from multiprocessing.pool import mapstar as mapstar  # type: ignore[attr-defined
 from multiprocessing.pool import rebuild_exc as rebuild_exc  # type: ignore[attr-defined]
 from multiprocessing.pool import starmapstar as starmapstar  # type: ignore[attr-defined]
 from multiprocessing.pool import worker as worker  # type: ignore[attr-defined]
+from operator import index
 from typing import TYPE_CHECKING, Any
 
 from ._pool import inputs, results
@@ -170,6 +171,7 @@ class Pool(_standard.Pool):
             processes = available_cpus()
         if processes < 1:
             raise ValueError("Number of processes must be at least 1")
+        processes = index(processes)
         if processes > MOST_WORKERS:
             raise ValueError(f"Number of processes must be at most {MOST_WORKERS}")
         limit: Any = maxtasksperchild
@@ -559,6 +561,7 @@ class Pool(_standard.Pool):
     def resize(self, processes: int) -> None:
         """Go on with another number of workers; those which are too many end after their task."""
         self._check_running()
+        processes = index(processes)
         if not 1 <= processes <= MOST_WORKERS:
             raise ValueError(f"Number of processes must be from 1 to {MOST_WORKERS}")
         self._processes = processes
