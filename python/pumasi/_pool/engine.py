@@ -3,9 +3,9 @@
 There is no thread that carries anything. Tasks are in the heap when `submit` returns, unless they
 wait for room there (`later`); whoever waits for a result *leads*: it collects the results of
 everybody, looks after the workers, and sleeps until as many tasks are finished as it needs. Others
-who wait meanwhile follow, and are told. Only what cannot do without starts the pool's one thread, the *keeper*,
-which leads for as long as there is something to lead: callbacks, limits of time, workers which are
-replaced after a number of tasks, tasks which wait for room.
+who wait meanwhile follow, and are told. Only what cannot do without starts the pool's one thread,
+the *keeper*, which leads for as long as there is something to lead: callbacks, limits of time,
+workers which are replaced after a number of tasks, tasks which wait for room.
 
 Locks: `leading` is held by whoever leads, `lock` for moments; of the user's code only pickling runs
 under `lock`.
