@@ -6,7 +6,7 @@
 //! longer has our mapping and will never release anything.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
@@ -21,10 +21,21 @@ fn stat(pid: u32) -> io::Result<(u64, u64)> {
     } else {
         format!("/proc/{pid}/stat")
     };
-    let text = fs::read_to_string(path)?;
-    // The second field is the program's name in parentheses and may hold anything; what follows
-    // the last parenthesis is numbers. That is field 3, so that field n is at n - 3.
-    let rest = text.rfind(')').map_or("", |end| &text[end + 1..]);
+    // At once, and not until nothing more comes: the kernel makes the line anew for each reader, and
+    // every start of a process waits for this. It has 52 fields, most of them short.
+    let mut buffer = [0; 2048];
+    let length = fs::File::open(path)?.read(&mut buffer)?;
+    // The second field is the program's name in parentheses and may hold anything, also half a
+    // letter; what follows the last parenthesis is numbers. That is field 3, so that field n is at
+    // n - 3.
+    let line = &buffer[..length];
+    let end = line
+        .iter()
+        .rposition(|&byte| byte == b')')
+        .unwrap_or(length);
+    let rest = str::from_utf8(&line[end..])
+        .unwrap_or("")
+        .trim_start_matches(')');
     let field = |n: usize| {
         rest.split_ascii_whitespace()
             .nth(n - 3)
@@ -158,5 +169,26 @@ mod tests {
         assert!(!alive(who), "ended, not reaped");
         child.wait().unwrap();
         assert!(!alive(who), "reaped");
+    }
+
+    #[test]
+    fn a_name_may_end_in_half_a_letter() {
+        use std::process::{Command, Stdio};
+
+        // The kernel cuts names to 15 bytes, wherever that is in a letter.
+        let mut child = Command::new("sh")
+            .args(["-c", r"printf 'a\355\225' > /proc/$$/comm; echo; read _"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut [0]).unwrap();
+        let name = fs::read(format!("/proc/{}/comm", child.id())).unwrap();
+        let found = stat(child.id());
+        drop(child.stdin.take());
+        child.wait().unwrap();
+        assert!(str::from_utf8(&name).is_err());
+        let (start, stack) = found.unwrap();
+        assert!(start != 0 && stack != 0);
     }
 }
