@@ -22,8 +22,7 @@ use crate::sys::Host;
 /// A bit of `O_META`: somebody sleeps until the object changes.
 pub(crate) const WAITED: u64 = 1 << 53;
 
-const FIRST_SLICE: Duration = Duration::from_millis(1);
-const LAST_SLICE: Duration = Duration::from_millis(50);
+const SLICE: Duration = Duration::from_millis(50);
 
 /// What the word to sleep at held when nothing had changed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,22 +89,20 @@ impl<H: Host> ObjectRef<H> {
         }
         let host = self.heap().host();
         let started = host.now();
-        let mut slice = FIRST_SLICE;
         loop {
             let Some(expected) = self.expect_change(seen)? else {
                 return Ok(true);
             };
             let waited = host.now().saturating_sub(started);
-            let left = timeout.map_or(LAST_SLICE, |t| t.saturating_sub(waited));
+            let left = timeout.map_or(SLICE, |t| t.saturating_sub(waited));
             if left.is_zero() {
                 return Ok(false);
             }
-            host.futex_wait(self.offset() + O_CHANGE, expected.0, slice.min(left));
+            host.futex_wait(self.offset() + O_CHANGE, expected.0, SLICE.min(left));
             lock::check()?;
             if changed() {
                 return Ok(true);
             }
-            slice = (slice * 2).min(LAST_SLICE);
         }
     }
 }
@@ -147,7 +144,7 @@ impl<H: Host> ObjectRef<H> {
         }
         let at = self.offset() + O_CHANGE;
         let host = self.heap().host();
-        host.futex_wait(at, expected.0, slice.min(LAST_SLICE));
+        host.futex_wait(at, expected.0, slice.min(SLICE));
         lock::check()
     }
 }

@@ -49,8 +49,7 @@ const DRAIN: u32 = 1;
 /// Workers end after the task they are at.
 const STOP: u32 = 2;
 
-const FIRST_SLICE: Duration = Duration::from_millis(1);
-const LAST_SLICE: Duration = Duration::from_millis(50);
+const SLICE: Duration = Duration::from_millis(50);
 
 /// What is known of one worker. Times are nanoseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -216,7 +215,7 @@ impl<H: Host> RawBoard<H> {
             if !lock::waiting_allowed() {
                 return Err(Error::WouldBlock);
             }
-            host.futex_wait(self.at + HEARD, heard, left.min(LAST_SLICE));
+            host.futex_wait(self.at + HEARD, heard, left.min(SLICE));
             lock::check()?;
             left = timeout.saturating_sub(host.now().saturating_sub(started));
         }
@@ -346,7 +345,6 @@ impl<H: Host> RawWorker<H> {
     /// [`Error::WouldBlock`] where this thread may not wait, and what its check says.
     pub fn take(&mut self) -> Result<Option<Found>> {
         let (at, row) = (self.board.at, self.board.row(self.id));
-        let mut slice = FIRST_SLICE;
         loop {
             let host = self.board.host();
             let state = host.load32(at + STATE, Ordering::Acquire);
@@ -367,11 +365,10 @@ impl<H: Host> RawWorker<H> {
             let host = self.board.host();
             host.add32(at + SLEEPERS, 1);
             // Whoever rings from here on sees a sleeper; a ring before ends the sleep at once.
-            host.futex_wait(at + BELL, bell, slice);
+            host.futex_wait(at + BELL, bell, SLICE);
             host.add32(at + SLEEPERS, 1u32.wrapping_neg());
             lock::check()?;
             if host.load32(at + BELL, Ordering::Acquire) == bell {
-                slice = (slice * 2).min(LAST_SLICE);
                 let owner = host.load32(at + OWNER_TOKEN, Ordering::Acquire);
                 if self.board.heap().fate(owner) != Fate::Holds {
                     return Ok(None);

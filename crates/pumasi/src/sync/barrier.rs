@@ -354,7 +354,7 @@ impl<H: Host> RawBarrier<H> {
                 Arrival::Wait(come) => break come,
                 Arrival::Full => {
                     let changed = || Ok((seen() != before).then_some(()));
-                    let dead = || self.look_for_dead(None, next_turn());
+                    let dead = Some(|| self.look_for_dead(None, next_turn()));
                     if wait_until(&self.object, left(), changed, seen, dead)?.is_none() {
                         self.abort()?;
                         return Err(Error::BrokenBarrier);
@@ -368,7 +368,7 @@ impl<H: Host> RawBarrier<H> {
             left(),
             || self.outcome(&come),
             seen,
-            || self.look_for_dead(Some(&come), next_turn()),
+            Some(|| self.look_for_dead(Some(&come), next_turn())),
         );
         let outcome = match waited {
             Ok(None) => self.time_out(&come),

@@ -161,7 +161,7 @@ impl<H: Host> RawCondition<H> {
             timeout,
             || Ok(self.is_notified(place).then_some(())),
             || host.load32(place.0.at, Ordering::Acquire),
-            || self.look_for_dead(),
+            Some(|| self.look_for_dead()),
         )?;
         Ok(called.is_some())
     }

@@ -105,7 +105,7 @@ impl<H: Host> RawEvent<H> {
                 Ok((word & SET != 0 || word >> 1 != first >> 1).then_some(()))
             },
             || self.word(),
-            || {},
+            None::<fn()>,
         )?;
         self.object.after(told, first & SET == 0);
         Ok(raised.is_some())

@@ -326,13 +326,13 @@ impl<H: Host> RawRwLock<H> {
             left,
             nobody,
             || host.load32(self.at(O_THREAD), Ordering::Acquire),
-            || {
+            Some(|| {
                 for slot in (1..MAX_PARTICIPANTS).filter(|&slot| reads(slot)) {
                     if slot != local.slot {
                         heap.settle_if_ended(slot);
                     }
                 }
-            },
+            }),
         )?;
         Ok(drained.is_some())
     }

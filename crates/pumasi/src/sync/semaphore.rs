@@ -50,13 +50,15 @@ face!(RawSemaphore, Kind::Semaphore);
 face!(RawBoundedSemaphore, Kind::BoundedSemaphore);
 
 /// Sleeps at the word `O_THREAD` of an object while it has `seen`, in slices, until `ready` is
-/// done or the time is up. `between` is called after each slice that ended without a change.
+/// done or the time is up. `between`, where it matters who has died, is called after each slice that
+/// ended without a change, and the first slices are short; else every slice is a long one, for who
+/// has run in vain is run later when it is woken (docs/design/0006).
 pub(crate) fn wait_until<H: Host, T>(
     object: &ObjectRef<H>,
     timeout: Option<Duration>,
     ready: impl FnMut() -> Result<Option<T>>,
     seen: impl Fn() -> u32,
-    between: impl FnMut(),
+    between: Option<impl FnMut()>,
 ) -> Result<Option<T>> {
     let word = object.offset() + O_THREAD;
     let sleepers = Some(object.offset() + O_DEPTH);
@@ -71,16 +73,25 @@ pub(crate) fn wait_at<H: Host, T>(
     timeout: Option<Duration>,
     mut ready: impl FnMut() -> Result<Option<T>>,
     seen: impl Fn() -> u32,
-    mut between: impl FnMut(),
+    mut between: Option<impl FnMut()>,
 ) -> Result<Option<T>> {
     let host = object.heap().host();
     let mut spins = 0;
     let mut started = None;
-    let mut slice = FIRST_SLICE;
+    let mut slice = if between.is_some() {
+        FIRST_SLICE
+    } else {
+        LAST_SLICE
+    };
+    let mut slept = false;
     loop {
         let now = seen();
         if let Some(done) = ready()? {
             return Ok(Some(done));
+        }
+        if slept {
+            // After the look: who was woken for something has it as soon as can be.
+            lock::check()?;
         }
         if timeout == Some(Duration::ZERO) {
             return Ok(None);
@@ -113,8 +124,8 @@ pub(crate) fn wait_at<H: Host, T>(
                 }
             }
         }
-        lock::check()?;
-        if seen() == now {
+        slept = true;
+        if let Some(between) = between.as_mut().filter(|_| seen() == now) {
             slice = (slice * 2).min(LAST_SLICE);
             between();
         }
@@ -177,7 +188,7 @@ impl<H: Host> RawSemaphore<H> {
         let mut taken = take()?;
         let contended = taken.is_none();
         if contended {
-            taken = wait_until(&self.object, timeout, take, || 0, || {})?;
+            taken = wait_until(&self.object, timeout, take, || 0, None::<fn()>)?;
         }
         self.object.after(told, contended);
         Ok(taken.map_or(Acquired::No, |()| Acquired::Yes))
@@ -273,7 +284,7 @@ impl<H: Host> RawBoundedSemaphore<H> {
                 Ok(taken)
             },
             seen,
-            || self.look_for_dead(),
+            Some(|| self.look_for_dead()),
         )?;
         if taken.is_none() {
             self.object.tell_of(Op::Acquire, true);

@@ -11,8 +11,9 @@ use crate::heap::ring::{HUB_CLOSED, HUB_ITEM, HUB_ROOM};
 use crate::observer::Op;
 use crate::sys::Host;
 
-const FIRST_SLICE: Duration = Duration::from_millis(1);
-const LAST_SLICE: Duration = Duration::from_millis(50);
+/// How long one sleeps at most. From the first time on: a short slice ends in vain mostly, and who
+/// has run in vain is woken later (see `patience`).
+const SLICE: Duration = Duration::from_millis(50);
 
 /// Which look of an operation this is.
 #[derive(Clone, Copy, Default)]
@@ -48,7 +49,11 @@ impl<H: Host> RawQueue<H> {
         hint: impl Fn() -> bool,
     ) -> Result<Option<T>> {
         let mut turn = Turn::default();
-        if let Looked::Done(done) = look(turn)? {
+        let sleeps_at_once = timeout != Some(Duration::ZERO) && self.patience.look().is_zero();
+        // Who would sleep at once is spared the look under the lock which has to come again anyway.
+        if (!sleeps_at_once || hint())
+            && let Looked::Done(done) = look(turn)?
+        {
             return Ok(Some(done));
         }
         if timeout == Some(Duration::ZERO) {
@@ -57,25 +62,28 @@ impl<H: Host> RawQueue<H> {
         }
         turn.again = true;
         let host = self.heap().host();
-        // A caller who holds what others need looks shortly, and comes again without it.
-        let mut spins = host.spins();
-        while spins > 0 && !hint() {
-            spins -= 1;
-            core::hint::spin_loop();
-        }
-        if spins > 0
-            && let Looked::Done(done) = look(turn)?
-        {
-            return Ok(Some(done));
+        if !sleeps_at_once {
+            // A caller who holds what others need looks shortly, and comes again without it.
+            let mut spins = host.spins();
+            while spins > 0 && !hint() {
+                spins -= 1;
+                core::hint::spin_loop();
+            }
+            if spins > 0
+                && let Looked::Done(done) = look(turn)?
+            {
+                return Ok(Some(done));
+            }
         }
         if !lock::waiting_allowed() {
             return Err(Error::WouldBlock);
         }
         let started = host.now();
-        if let Some(done) = self.look_longer(started, timeout, &mut look, hint)? {
+        if !sleeps_at_once
+            && let Some(done) = self.look_longer(started, timeout, &mut look, hint)?
+        {
             return Ok(Some(done));
         }
-        let mut slice = FIRST_SLICE;
         turn.note = true;
         loop {
             let looked = look(turn)?;
@@ -93,15 +101,14 @@ impl<H: Host> RawQueue<H> {
                 lock::check()?;
             }
             turn.slept = true;
-            let left = timeout.map_or(LAST_SLICE, |t| t.saturating_sub(waited));
+            let left = timeout.map_or(SLICE, |t| t.saturating_sub(waited));
             if left.is_zero() {
                 self.patience.slept(Duration::MAX);
                 self.object.tell_of(op, true);
                 return Ok(None);
             }
-            host.futex_wait(word, seen, slice.min(left));
+            host.futex_wait(word, seen, SLICE.min(left));
             if host.load32(word, Ordering::Relaxed) == seen {
-                slice = (slice * 2).min(LAST_SLICE);
                 self.look_for_dead();
             }
         }
