@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -91,8 +92,11 @@ def _row(
         *_of_peers(prompt=prompt),
     ]
     taken: list[list[float]] = [[] for _ in contenders]
-    for _ in range(times * session.effort.contention_rounds):
-        for contender, values in zip(contenders, taken, strict=True):
+    turns = [*zip(contenders, taken, strict=True)]
+    for i in range(times * session.effort.contention_rounds):
+        # In another order each time: what one leaves behind (threads, memory, the share of a core
+        # that it has used) is not always the same one's to bear.
+        for contender, values in random.Random(i).sample(turns, len(turns)):
             values.append(measure(contender))
     ours, *theirs = (
         Sample(contender.name, unit, tuple(values))
