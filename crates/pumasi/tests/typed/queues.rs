@@ -93,6 +93,21 @@ fn the_last_can_come_first() {
 }
 
 #[test]
+fn who_may_not_wait_hears_that_a_queue_is_closed() {
+    let _tidy = tidy();
+    let queue = Queue::<i32>::new().unwrap();
+    // Waits in vain, after which the next would sleep at once.
+    for _ in 0..8 {
+        let got = queue.get_timeout(Duration::from_millis(1)).unwrap();
+        assert_eq!(got, None);
+    }
+    let get = || pumasi::sync::without_waiting(|| queue.get());
+    assert!(matches!(get(), Err(Error::WouldBlock)));
+    queue.close().unwrap();
+    assert!(closed(get()));
+}
+
+#[test]
 fn a_closed_one_is_emptied_and_ends() {
     let _tidy = tidy();
     let queue = Queue::of([1, 2, 3]).unwrap();

@@ -49,11 +49,7 @@ impl<H: Host> RawQueue<H> {
         hint: impl Fn() -> bool,
     ) -> Result<Option<T>> {
         let mut turn = Turn::default();
-        let sleeps_at_once = timeout != Some(Duration::ZERO) && self.patience.look().is_zero();
-        // Who would sleep at once is spared the look under the lock which has to come again anyway.
-        if (!sleeps_at_once || hint())
-            && let Looked::Done(done) = look(turn)?
-        {
+        if let Looked::Done(done) = look(turn)? {
             return Ok(Some(done));
         }
         if timeout == Some(Duration::ZERO) {
@@ -62,6 +58,7 @@ impl<H: Host> RawQueue<H> {
         }
         turn.again = true;
         let host = self.heap().host();
+        let sleeps_at_once = self.patience.look().is_zero();
         if !sleeps_at_once {
             // A caller who holds what others need looks shortly, and comes again without it.
             let mut spins = host.spins();
