@@ -17,7 +17,9 @@ _READING = (
     "turns within a round. "
     "Single operations: the cost of the empty loop is subtracted, the garbage collector is off. "
     "Fairness rows: the worst over the rounds. "
-    '"Times better" is the ratio of the results, in brackets its spread over the single rounds.'
+    '"Times better" is the ratio of the results, in brackets its spread over the single rounds. '
+    'A row that is to be "no slower" is level when the 95 % interval of the median of these ratios '
+    "has 1 in it: a longer run could fall on either side."
 )
 
 
@@ -56,12 +58,13 @@ class Report:
             yield group, [row for row in self.rows if row.group == group]
 
     def _verdict(self) -> str:
-        judged = [row for row in self.rows if row.reached is not None]
-        lines = [f"Targets reached: {sum(bool(row.reached) for row in judged)} of {len(judged)}."]
+        judged = [(row.verdict, row, row.target) for row in self.rows if row.target]
+        reached, level = (sum(v == each for v, *_ in judged) for each in ("reached", "level"))
+        lines = [f"Targets reached: {reached} of {len(judged)}; level with the rival: {level}."]
         lines += [
-            f"- missed: {row.operation} ({row.target.text})"
-            for row in judged
-            if row.target and not row.reached
+            f"- {verdict}: {row.operation} ({target.text})"
+            for verdict, row, target in judged
+            if verdict != "reached"
         ]
         lines += [
             f"- broken, not measured: {group} ({reason})" for group, reason in self.broken.items()
@@ -88,7 +91,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         "" if row.rival is None else row.rival.contender,
         _times_better(row),
         "-" if row.target is None else row.target.text,
-        {None: "-", True: "yes", False: "no"}[row.reached],
+        {None: "-", "reached": "yes", "level": "level", "missed": "no"}[row.verdict],
     )
 
 
@@ -107,7 +110,7 @@ def _row_as_json(row: Row) -> dict[str, Any]:
         "rival": None if row.rival is None else _sample_as_json(row.rival),
         "times_better": row.times_better,
         "target": None if row.target is None else row.target.text,
-        "reached": row.reached,
+        "verdict": row.verdict,
     }
 
 

@@ -12,6 +12,8 @@ from pumasi_bench.targets import Target
 
 Unit = Literal["ns", "us", "ms", "M/s", "GB/s", "%", "times"]
 
+Verdict = Literal["reached", "level", "missed"]
+
 _MORE_IS_BETTER: frozenset[Unit] = frozenset(("M/s", "GB/s", "%", "times"))
 
 
@@ -86,12 +88,25 @@ class Row:
         return tuple(ratio for ratio in ratios if ratio is not None)
 
     @property
-    def reached(self) -> bool | None:
-        """Whether the target was reached; None where the row is for comparison only."""
+    def verdict(self) -> Verdict | None:
+        """What became of the target; None where the row is for comparison only.
+
+        Level is a row in which noise would decide: we are to be as good as the rival, and the 95 %
+        interval of the median ratio by rounds has 1 in it. Nowhere else does noise make a result
+        count as anything but what it is.
+        """
         if self.target is None:
             return None
+        if self.target.at_the_rival:
+            ratios = estimate(self.times_better_by_round)
+            if (
+                ratios.low is not None
+                and ratios.high is not None
+                and ratios.low <= 1 <= ratios.high
+            ):
+                return "level"
         rival = math.nan if self.rival is None else self.rival.result
-        return self.target.test(self.ours.result, rival)
+        return "reached" if self.target.test(self.ours.result, rival) else "missed"
 
 
 def _times_better(ours: float, rival: float, more_is_better: bool) -> float | None:

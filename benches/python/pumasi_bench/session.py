@@ -75,5 +75,5 @@ def brief(row: Row) -> str:
     if row.rival is not None and row.times_better is not None:
         parts.append(f"{row.rival.contender} {row.rival}, {digits(row.times_better)}x")
     if row.target is not None:
-        parts.append(f"{row.target.text}: {'reached' if row.reached else 'not reached'}")
+        parts.append(f"{row.target.text}: {row.verdict}")
     return "; ".join(parts)

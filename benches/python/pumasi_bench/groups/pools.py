@@ -13,7 +13,7 @@ import importlib
 import multiprocessing
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from pumasi_bench import peers
@@ -51,10 +51,11 @@ def run(session: Session) -> None:
             _rounds(session, operation, maps, _first, arrays, "ms", 1e3, 60)
             operation = f"{_LARGE} results of 1 MB"
             _rounds(session, operation, maps, _array, range(_LARGE), "ms", 1e3, 60)
-    operation = f"primes below {_PRIMES} in {_CHUNKS} chunks, speed-up"
-    own, *rivals = _speed_ups(session)
-    for sample, target in zip(rivals, (at_least(1.95, "times"), None), strict=True):
-        session.add(operation, own, sample, target)
+    primes = f"primes below {_PRIMES} in {_CHUNKS} chunks"
+    speed_ups, cores = _primes(session)
+    for what, (own, *rivals) in (("speed-up", speed_ups), ("cores at work", cores)):
+        for sample, target in zip(rivals, (at_least(1.95, "times"), None), strict=True):
+            session.add(f"{primes}, {what}", own, sample, target)
     _add(session, "start to first result, fork", "ms", _starts(session, "fork"), no_slower())
     for library in (session.library, multiprocessing):
         # One server for both: it has both libraries, and this module, before it is asked.
@@ -77,44 +78,53 @@ def _starts(session: Session, method: str) -> tuple[list[float], list[float]]:
     return found
 
 
-def _speed_ups(session: Session) -> list[Sample]:
-    """How much faster than one process: ours, multiprocessing, and what the machine gives.
+def _primes(session: Session) -> tuple[list[Sample], list[Sample]]:
+    """Two figures of ours, of multiprocessing, and of what the machine gives.
 
-    One process does the work before and after each of them, for on a shared machine its time is
-    another a second later.
+    How much faster than one process they are: one does the work before and after each of them, for
+    on a shared machine its time is another a second later. And how many cores did the work at a
+    time, its processor time by the time of the whole: what a pool makes of two cores that may both
+    be slower when they work together.
     """
     size = -(-_PRIMES // _CHUNKS)
     chunks = [(n, min(n + size, _PRIMES)) for n in range(2, _PRIMES, size)]
     with ExitStack() as stack:
         ours = stack.enter_context(session.library.get_context("fork").Pool(_WORKERS))
         theirs = stack.enter_context(multiprocessing.get_context("fork").Pool(_WORKERS))
-        contenders: list[tuple[str, Callable[[], object]]] = [
+        contenders: list[tuple[str, Callable[[], Iterable[float]]]] = [
             (session.name, lambda: ours.map(_count, chunks, 1)),
             (MULTIPROCESSING, lambda: theirs.map(_count, chunks, 1)),
             ("processes alone", stack.enter_context(_processes_alone(chunks))),
         ]
-        found: list[list[float]] = [[] for _ in contenders]
-        before = _time(lambda: [*map(_count, chunks)])
+        speed_ups: list[list[float]] = [[] for _ in contenders]
+        cores: list[list[float]] = [[] for _ in contenders]
+        before, _ = _time(lambda: map(_count, chunks))
         for _ in range(session.effort.rounds):
-            for (_, work), ratios in zip(contenders, found, strict=True):
-                taken = _time(work)
-                after = _time(lambda: [*map(_count, chunks)])
+            for (_, work), ratios, at_work in zip(contenders, speed_ups, cores, strict=True):
+                taken, spent = _time(work)
+                after, _ = _time(lambda: map(_count, chunks))
                 ratios.append((before + after) / 2 / taken)
+                at_work.append(spent / taken)
                 before = after
-    return [
-        Sample(name, "times", tuple(ratios))
-        for (name, _), ratios in zip(contenders, found, strict=True)
-    ]
+    names = [name for name, _ in contenders]
+    return _times(names, speed_ups), _times(names, cores)
 
 
-def _time(work: Callable[[], object]) -> float:
+def _times(names: list[str], values: list[list[float]]) -> list[Sample]:
+    return [Sample(name, "times", tuple(v)) for name, v in zip(names, values, strict=True)]
+
+
+def _time(work: Callable[[], Iterable[float]]) -> tuple[float, float]:
+    """How long the work takes, and what it says that its parts took of a processor."""
     begin = perf_counter()
-    work()
-    return perf_counter() - begin
+    spent = sum(work())
+    return perf_counter() - begin, spent
 
 
 @contextmanager
-def _processes_alone(chunks: list[tuple[int, int]]) -> Iterator[Callable[[], object]]:
+def _processes_alone(
+    chunks: list[tuple[int, int]],
+) -> Iterator[Callable[[], Iterable[float]]]:
     """Processes which know their shares, dealt as evenly as can be: they only begin and end."""
     context = multiprocessing.get_context("fork")
     ends = context.SimpleQueue()
@@ -134,10 +144,10 @@ def _processes_alone(chunks: list[tuple[int, int]]) -> Iterator[Callable[[], obj
         for pair in zip(gates, shares, strict=True)
     ]
 
-    def work() -> int:
+    def work() -> Iterable[float]:
         for gate in gates:
             gate.release()
-        return sum(ends.get() for _ in processes)
+        return [ends.get() for _ in processes]
 
     for process in processes:
         process.start()
@@ -198,8 +208,11 @@ def _increment(number: int) -> int:
     return number + 1
 
 
-def _count(chunk: tuple[int, int]) -> int:
-    return sum(all(n % d for d in range(2, int(n**0.5) + 1)) for n in range(*chunk))
+def _count(chunk: tuple[int, int]) -> float:
+    """Count the primes from one number to another; what that took of a processor, in seconds."""
+    begin = process_time()
+    sum(all(n % d for d in range(2, int(n**0.5) + 1)) for n in range(*chunk))
+    return process_time() - begin
 
 
 def _first(array: Any) -> int:

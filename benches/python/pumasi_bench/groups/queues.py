@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from statistics import median
-from time import perf_counter, sleep
+from time import perf_counter, perf_counter_ns, sleep
 from types import ModuleType
 from typing import Any
 
@@ -25,7 +25,7 @@ _BYTES = 1 << 20
 _UNDER_WAY = 8
 _WAKES = 60
 #: A wake-up takes 12, 25 or 50 us as it falls, for a block of them at a time: more blocks.
-_WAKE_BLOCKS = 3
+_WAKE_BLOCKS = 5
 #: Seconds after which whoever waits is surely asleep.
 _ASLEEP = 0.002
 
@@ -178,32 +178,32 @@ class _Stamps:
     """A number in shared memory, and a semaphore of multiprocessing's that tells of it."""
 
     def __init__(self) -> None:
-        self._number = multiprocessing.RawValue("d")
+        self._number = multiprocessing.RawValue("q")
         self._there = multiprocessing.Semaphore(0)
 
-    def put(self, number: float) -> None:
+    def put(self, number: int) -> None:
         self._number.value = number
         self._there.release()
 
-    def get(self) -> float:
+    def get(self) -> int:
         self._there.acquire()
         return self._number.value
 
 
 def _wake(contender: _Contender) -> float:
-    """The median time from before a put until a sleeper has what was put."""
+    """The median time from before a put of an int until a sleeper has it."""
     context = multiprocessing.get_context("fork")
     queue, answers = contender.make(0, 0), context.SimpleQueue()
     sleeper = context.Process(target=_note, args=(queue, answers), daemon=True)
     sleeper.start()
     for _ in range(_WAKES):
         sleep(_ASLEEP)
-        queue.put(perf_counter())
+        queue.put(perf_counter_ns())
     taken = answers.get()
     sleeper.join()
-    return float(median(taken)) * 1e9
+    return float(median(taken))
 
 
 def _note(queue: Any, answers: Any) -> None:
     # The clock is the same in all processes.
-    answers.put([-queue.get() + perf_counter() for _ in range(_WAKES)])
+    answers.put([-queue.get() + perf_counter_ns() for _ in range(_WAKES)])
