@@ -432,6 +432,30 @@ def test_cpu_count_is_no_more_than_the_quota(monkeypatch):
     assert cpus.available_cpus() == len(os.sched_getaffinity(0))
 
 
+def may_run_on(number):
+    end = time.thread_time() + 0.003
+    while time.thread_time() < end:
+        pass
+    return os.sched_getaffinity(0)
+
+
+def pin(cpu):
+    os.sched_setaffinity(0, {cpu})
+
+
+def test_workers_may_run_where_they_could_after_they_were_spread(fork):
+    allowed = os.sched_getaffinity(0)
+    with fork.Pool(3) as pool:
+        for _ in range(20):
+            assert pool.map(may_run_on, range(4), 1) == [allowed] * 4
+            time.sleep(0.005)  # they sleep, and are woken together
+    cpu = min(allowed)
+    with fork.Pool(3, pin, (cpu,)) as pool:
+        for _ in range(10):
+            assert pool.map(may_run_on, range(4), 1) == [{cpu}] * 4
+            time.sleep(0.005)
+
+
 def test_bad_arguments(fork):
     for bad in ({"memory_limit": 0}, {"threads": -1}):
         with pytest.raises(ValueError, match="positive"):

@@ -24,6 +24,8 @@
 
 mod batch;
 mod board;
+mod worker;
 
 pub use batch::{Outcome, RawBatch};
-pub use board::{Found, RawBoard, RawWorker, Row};
+pub use board::{RawBoard, Row};
+pub use worker::{Found, RawWorker};

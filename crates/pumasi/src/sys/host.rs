@@ -122,6 +122,15 @@ pub trait Host: Send + Sync + Sized + 'static {
     fn ended_by(&self, _pid: u32) -> Option<i32> {
         None
     }
+    /// The processor that the calling thread runs on; another one a moment later, perhaps.
+    fn processor(&self) -> usize {
+        0
+    }
+    /// Has the calling thread run on one of the processors that it may use and that are `free`;
+    /// which it may use afterwards is what it was. Does nothing if there is none.
+    fn change_processor(&self, _free: impl Fn(usize) -> bool) {}
+    /// Lets others that wait for this processor go ahead.
+    fn give_way(&self) {}
     /// A number for the calling thread, unique in its process, never zero.
     fn thread(&self) -> u32;
     /// Time from a fixed point, monotonic.

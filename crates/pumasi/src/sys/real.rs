@@ -13,7 +13,9 @@ use std::sync::OnceLock;
 use rustix::fs::{FallocateFlags, MemfdFlags, SealFlags};
 use rustix::io::Errno;
 use rustix::mm::{Advice, MapFlags, ProtFlags};
-use rustix::thread::futex;
+use rustix::thread::{
+    CpuSet, futex, sched_getaffinity, sched_getcpu, sched_setaffinity, sched_yield,
+};
 
 use crate::error::{Error, Result};
 use crate::sys::{Bell, Host, Identity, Mem, bell, fork, process};
@@ -304,6 +306,25 @@ impl Host for Real {
     }
     fn ended_by(&self, pid: u32) -> Option<i32> {
         process::ended_by(pid)
+    }
+    fn processor(&self) -> usize {
+        sched_getcpu()
+    }
+    fn change_processor(&self, free: impl Fn(usize) -> bool) {
+        let Ok(allowed) = sched_getaffinity(None) else {
+            return;
+        };
+        let mut wanted = CpuSet::new();
+        (0..CpuSet::MAX_CPU)
+            .filter(|&cpu| allowed.is_set(cpu) && free(cpu))
+            .for_each(|cpu| wanted.set(cpu));
+        // The kernel chooses one of them.
+        if wanted.count() > 0 && sched_setaffinity(None, &wanted).is_ok() {
+            let _ = sched_setaffinity(None, &allowed);
+        }
+    }
+    fn give_way(&self) {
+        sched_yield();
     }
     #[inline(always)]
     fn thread(&self) -> u32 {
