@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! words: bell(32) sleepers(32) | heard(32) state(32) | done | wanted | owner(32) woken(32) |
-//!        from 64, 64 bytes for each worker: see `Row`
+//!        from 64, a word for each of 64 processors: `milliseconds(32) worker + 1(32)` |
+//!        from 576, 64 bytes for each worker: see `Row`
 //! ```
 //!
 //! The owner appends a batch to the list and *rings*: it changes `bell`, which idle workers sleep
@@ -30,12 +31,13 @@ pub(super) const DONE: u64 = 16;
 pub(super) const WANTED: u64 = 24;
 pub(super) const OWNER_TOKEN: u64 = 32;
 pub(super) const WOKEN: u64 = 36;
-pub(super) const ROWS: u64 = 64;
-pub(super) const ROW: u64 = 64;
+pub(super) const PLACES: u64 = 64;
+/// So many of them; on a machine with more processors several share a word.
+pub(super) const PLACES_COUNT: u64 = 64;
+const ROWS: u64 = PLACES + PLACES_COUNT * 8;
+const ROW: u64 = 64;
 
-// The process, and above it where it began: see `Place`.
 pub(super) const R_PID: u64 = 0;
-pub(super) const PID: u64 = u32::MAX as u64;
 pub(super) const R_TASK: u64 = 8;
 pub(super) const R_SINCE: u64 = 16;
 pub(super) const R_DONE: u64 = 24;
@@ -265,7 +267,7 @@ impl<H: Host> RawBoard<H> {
     pub fn look(&self, worker: u32) -> Row {
         let get = |at| self.host().load64(self.row(worker) + at, Ordering::Acquire);
         Row {
-            pid: get(R_PID) & PID,
+            pid: get(R_PID),
             task: get(R_TASK),
             since: get(R_SINCE),
             done: get(R_DONE),

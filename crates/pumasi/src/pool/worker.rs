@@ -9,46 +9,13 @@ use crate::heap::participant::Fate;
 use crate::heap::value::Prepared;
 use crate::pool::batch::{Outcome, RawBatch};
 use crate::pool::board::{
-    BELL, DONE, DRAIN, OWNER_TOKEN, PID, R_DONE, R_LEAVE, R_PID, R_SINCE, R_START, R_TASK,
-    R_WAITING, R_WORKING, ROW, ROWS, RawBoard, SLEEPERS, SLICE, STATE, STOP, WANTED, WOKEN,
+    BELL, DONE, DRAIN, OWNER_TOKEN, PLACES, PLACES_COUNT, R_DONE, R_LEAVE, R_PID, R_SINCE, R_START,
+    R_TASK, R_WAITING, R_WORKING, RawBoard, SLEEPERS, SLICE, STATE, STOP, WANTED, WOKEN,
 };
 use crate::sys::{Host, Real};
 
 /// Milliseconds for which a worker is taken to be where it began.
-const RECENT: u64 = 4;
-
-/// On which processor a worker began, and when: `milliseconds(20) | processor plus one(12)`.
-#[derive(Clone, Copy)]
-struct Place(u64);
-
-impl Place {
-    /// Times are counted up to this.
-    const TIMES: u64 = 1 << 20;
-
-    fn new(now: u64, processor: usize) -> Place {
-        Place((now / 1_000_000 % Self::TIMES) << 12 | (processor as u64 + 1) & 0xfff)
-    }
-
-    /// Whether they are one processor, `earlier` at most [`RECENT`] milliseconds before.
-    fn is_where(self, earlier: Place) -> bool {
-        let passed = (self.0 >> 12).wrapping_sub(earlier.0 >> 12) % Self::TIMES;
-        self.0 & 0xfff == earlier.0 & 0xfff && passed <= RECENT
-    }
-}
-
-impl<H: Host> RawBoard<H> {
-    /// Whether a worker, but that of `row`, has begun at a place a moment ago and is at a task.
-    fn others_began_at(&self, row: u64, place: Place) -> bool {
-        let get = |at| self.host().load64(at, Ordering::Acquire);
-        (0..self.rows())
-            .map(|i| self.at + ROWS + i * ROW)
-            .any(|other| {
-                other != row
-                    && place.is_where(Place(get(other + R_PID) >> 32))
-                    && get(other + R_TASK) != 0
-            })
-    }
-}
+const RECENT: u32 = 4;
 
 /// A task that a worker has taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +88,7 @@ impl<H: Host> RawWorker<H> {
             let bell = host.load32(at + BELL, Ordering::Acquire);
             if let Some(found) = self.search(bell)? {
                 if slept {
-                    self.find_place(row);
+                    self.find_place();
                 }
                 self.begin(row, found);
                 if slept {
@@ -151,23 +118,38 @@ impl<H: Host> RawWorker<H> {
         }
     }
 
-    /// Notes where it begins after a sleep. If another worker began there a moment ago, it goes
-    /// where none did: two that are woken on one processor share it for some 10 ms, until the
-    /// kernel looks at whether others are idle.
+    /// Notes at its processor that it begins there after a sleep. If another worker did so a moment
+    /// ago, it goes where none did: two that are woken on one processor share it for some 10 ms,
+    /// until the kernel looks at whether others are idle.
     #[cold]
     #[inline(never)]
-    fn find_place(&self, row: u64) {
-        let (host, board) = (self.board.host(), &self.board);
-        let now = board.now();
-        let taken = |processor| board.others_began_at(row, Place::new(now, processor));
+    fn find_place(&self) {
+        let host = self.board.host();
+        let now = (self.board.now() / 1_000_000) as u32;
         let mut here = host.processor();
-        if taken(here) {
-            host.change_processor(|other| !taken(other));
+        if self.is_taken(here, now) {
+            host.change_processor(|other| !self.is_taken(other, now));
             here = host.processor();
         }
-        let pid = host.load64(row + R_PID, Ordering::Relaxed) & PID;
-        let place = Place::new(now, here);
-        host.store64(row + R_PID, place.0 << 32 | pid, Ordering::Release);
+        let note = u64::from(now) << 32 | (u64::from(self.id) + 1);
+        host.store64(self.place(here), note, Ordering::Release);
+    }
+
+    /// Where the notes at a processor are.
+    fn place(&self, processor: usize) -> u64 {
+        self.board.at + PLACES + processor as u64 % PLACES_COUNT * 8
+    }
+
+    /// Whether another worker has begun at a processor a moment ago, and is at a task. Times are
+    /// milliseconds.
+    fn is_taken(&self, processor: usize, now: u32) -> bool {
+        let (host, board) = (self.board.host(), &self.board);
+        let note = host.load64(self.place(processor), Ordering::Acquire);
+        let (then, worker) = ((note >> 32) as u32, note as u32);
+        worker != 0
+            && worker - 1 != self.id
+            && now.wrapping_sub(then) <= RECENT
+            && host.load64(board.row(worker - 1) + R_TASK, Ordering::Acquire) != 0
     }
 
     /// Lets those who were woken with it and wait for its processor see that it is there.
@@ -286,42 +268,43 @@ mod tests {
     use crate::heap::Heap;
 
     #[test]
-    fn a_place_is_a_processor_for_some_milliseconds() {
-        const MS: u64 = 1_000_000;
-        let began = Place::new(7 * MS, 3);
-        assert!(Place::new(7 * MS, 3).is_where(began));
-        assert!(Place::new((7 + RECENT) * MS, 3).is_where(began));
-        assert!(!Place::new((8 + RECENT) * MS, 3).is_where(began));
-        assert!(!Place::new(6 * MS, 3).is_where(began), "before it");
-        assert!(!Place::new(7 * MS, 2).is_where(began), "elsewhere");
-        // Where the time begins anew.
-        let last = Place::new((Place::TIMES - 1) * MS, 0);
-        assert!(Place::new(Place::TIMES * MS, 0).is_where(last));
-        // A row in which nobody has noted a place.
-        assert!(!Place::new(0, 0).is_where(Place(0)));
-    }
-
-    #[test]
     fn a_processor_is_taken_while_another_worker_that_began_there_is_at_a_task() {
         let heap = Heap::builder().create().unwrap();
         let board = RawBoard::create(&heap, 2).unwrap();
-        let mut workers = [0, 1].map(|id| RawWorker::new(board.clone(), id));
-        let rows = [0, 1].map(|id| board.row(id));
-        workers[0].find_place(rows[0]);
-        let pid = u64::from(board.host().identity().pid);
-        assert_eq!(board.look(0).pid, pid);
-        let place = Place(board.host().load64(rows[0] + R_PID, Ordering::Acquire) >> 32);
-        assert!(!board.others_began_at(rows[1], place), "at no task");
+        let [mut first, second] = [0, 1].map(|id| RawWorker::new(board.clone(), id));
+        let taken = |worker: &RawWorker, now| worker.is_taken(5, now);
+        assert!(!taken(&second, 0), "nobody was there");
+        let then = u32::MAX - 1;
+        let note = u64::from(then) << 32 | 1;
+        board
+            .host()
+            .store64(first.place(5), note, Ordering::Release);
+        assert!(!taken(&second, then), "who was there is at no task");
         let found = Found {
             task: 0,
             new_batch: true,
         };
-        workers[0].begin(rows[0], found);
-        assert!(board.others_began_at(rows[1], place));
-        assert!(!board.others_began_at(rows[0], place), "that is oneself");
-        assert!(!board.others_began_at(rows[1], Place(place.0 + ((RECENT + 1) << 12))));
-        workers[1].find_place(rows[1]);
-        assert_eq!(board.look(1).pid, pid);
+        first.begin(board.row(0), found);
+        assert!(taken(&second, then));
+        assert!(!taken(&first, then), "that is oneself");
+        assert!(!second.is_taken(6, then), "another processor");
+        // Where the time begins anew.
+        assert!(taken(&second, then.wrapping_add(RECENT)));
+        assert!(!taken(&second, then.wrapping_add(RECENT + 1)));
+        assert!(!taken(&second, then - 1), "before it");
+    }
+
+    #[test]
+    fn who_begins_notes_where() {
+        let heap = Heap::builder().create().unwrap();
+        let board = RawBoard::create(&heap, 2).unwrap();
+        let worker = RawWorker::new(board.clone(), 1);
+        worker.find_place();
+        let notes: Vec<u64> = (0..64)
+            .map(|cpu| board.host().load64(worker.place(cpu), Ordering::Acquire) & 0xffff_ffff)
+            .filter(|&worker| worker != 0)
+            .collect();
+        assert_eq!(notes, [2]);
     }
 
     #[test]
