@@ -53,6 +53,7 @@ pub(super) const DRAIN: u32 = 1;
 pub(super) const STOP: u32 = 2;
 
 pub(super) const SLICE: Duration = Duration::from_millis(50);
+
 /// What is known of one worker. Times are nanoseconds of the monotonic clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Row {

@@ -1,7 +1,7 @@
 //! What a pool of processes shares: tasks, who is doing them, and their results.
 //!
 //! ```text
-//! List --0--> Buffer of words: bells, counts, one row per worker          ([`RawBoard`])
+//! List --0--> Buffer of words: bells, counts, places, a row per worker    ([`RawBoard`])
 //!      --n--> List --0--> Buffer of words: one state per task             ([`RawBatch`])
 //!                  --1--> the function that its tasks are for
 //!                  --i--> task i - 2: its arguments, then its result
