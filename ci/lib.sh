@@ -37,11 +37,10 @@ watchdog() {
     return "$status"
 }
 
-# show_failure LOG: the end of a failed step's log, and before it the lines which name what failed:
-# cargo's "failures:" lists and compile errors, pytest's short summary, panics, watchdogs.
-show_failure() {
-    local log=$1 most=60
-    echo "---- what failed, by name ($log)"
+# what_failed LOG: the lines of a failed step's log which name what failed: cargo's "failures:" lists
+# and compile errors, pytest's short summary and the test that it was at when the time was over,
+# panics, watchdogs.
+what_failed() {
     awk '
         # Colours, where a tool insists on them.
         { gsub(/\033\[[0-9;]*m/, "") }
@@ -50,10 +49,21 @@ show_failure() {
         /^(FAILED|ERROR) / || /panicked at/ || /^error(\[|:)/ || /^[^ ]+: error:/ \
             || /stopped after [0-9]+ s/ || /^would reformat|^Diff in / || /^[^ ]+ FAILED$/ \
             || /FAILED +[0-9]|^fatal|Fatal Python error|^E   [A-Z]/ { print }
+        # A test that hangs: its name, and of its main thread, as pytest-timeout shows it, our lines.
+        /^tests\/[^ ]*::.* Timeout \([0-9:]+\)!$/ { print }
+        /^~+ Stack of / { stack = /MainThread/ }
+        stack && /^ +File .*\/(tests|python\/pumasi|site-packages\/pumasi)\// { print "in its stack:" $0 }
         !/^$/ { listing = 0 }
-    ' "$log" | awk -v most="$most" '!seen[$0]++ && n++ < most' | cut -c -300
+    ' "$1" | awk '!seen[$0]++ && n++ < 60' | cut -c -300
+}
+
+# show_failure LOG: what failed in a step, by name, and the end of its log.
+show_failure() {
+    local log=$1
+    echo "---- what failed, by name ($log)"
+    what_failed "$log"
     echo "---- the end of $log"
-    tail -n "$most" "$log" | cut -c -300
+    tail -n 60 "$log" | cut -c -300
     echo "---- end of $log"
 }
 

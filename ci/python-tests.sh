@@ -18,7 +18,8 @@ test_on() {
     local python=$1/bin/python
     shift
     say "pytest on $("$python" -V)"
-    exec timeout --kill-after=30 1500 "$python" -m pytest "$@"
+    # With every test's name, for one that hangs takes the summary with it.
+    exec timeout --kill-after=30 1500 "$python" -m pytest -v "$@"
 }
 
 # Waits for the version whose tests were started first.
