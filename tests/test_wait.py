@@ -199,10 +199,40 @@ def test_every_access_that_writes_ends_the_wait_for_a_value() -> None:
         (pumasi.Value("i"), 8, lambda v: setattr(v.get_obj(), "value", 8)),
         (letter, b"b", lambda v: setattr(v, "value", b"b")),
     ):
-        writer = threading.Timer(0.01, write, [value])
+        looked = threading.Event()
+
+        def write_once_looked_at(
+            value: Any = value, write: Any = write, looked: threading.Event = looked
+        ) -> None:
+            looked.wait(60)
+            write(value)
+
+        def is_new(now: Any, new: Any = new, looked: threading.Event = looked) -> bool:
+            looked.set()
+            return bool(now == new)
+
+        writer = threading.Thread(target=write_once_looked_at)
         writer.start()
-        assert value.wait(timeout=60)
-        assert value.value == new
+        assert value.wait(is_new, 60)
+        writer.join()
+
+
+def test_without_a_condition_any_change_ends_the_wait_for_a_value() -> None:
+    value, stop = pumasi.Value("q"), threading.Event()
+
+    def write() -> None:
+        while not stop.wait(0.001):
+            value.add(1)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(20):
+            before = value.value
+            assert value.wait(timeout=60)
+            assert value.value > before
+    finally:
+        stop.set()
         writer.join()
 
 
