@@ -7,6 +7,7 @@
 did not start to end.
 """
 
+import faulthandler
 import gc
 import importlib
 import json
@@ -48,15 +49,21 @@ def cases(kind: str, method: str) -> dict[str, type[unittest.TestCase]]:
     return found
 
 
+#: After so many seconds in one test its threads' stacks are shown. None takes half of it.
+LONG = 40
+
+
 class Result(unittest.TestResult):
-    """Clears up after each test, and says how long it took."""
+    """Clears up after each test, says how long it took, and where one is that does not end."""
 
     def startTest(self, test: unittest.TestCase) -> None:
         super().startTest(test)
         self._began = time.monotonic()
+        faulthandler.dump_traceback_later(LONG)
 
     def stopTest(self, test: unittest.TestCase) -> None:
         super().stopTest(test)
+        faulthandler.cancel_dump_traceback_later()
         print(f"{test.id()}: {time.monotonic() - self._began:.2f} s", file=sys.stderr, flush=True)
         gc.collect()
 

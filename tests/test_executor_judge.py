@@ -6,9 +6,12 @@ long; all of it, for each start method, is run and printed by `make conformance`
     python tests/test_executor_judge.py
 """
 
+import contextlib
 import importlib.util
 import json
+import os
 import runpy
+import signal
 import subprocess
 import sys
 import time
@@ -42,12 +45,18 @@ CLASSES = {
 MISSING = importlib.util.find_spec("test.test_concurrent_futures") is None
 
 
-def judged(kind: str, method: str, without: list[str], names: list[str]) -> tuple[int, Any, str]:
-    """Run test classes, or all: how many tests ran, which failed, and what they said."""
+def judged(
+    kind: str, method: str, without: list[str], names: list[str], within: float
+) -> tuple[int, Any, str]:
+    """Run test classes, or all: how many tests ran, which failed, and what they said.
+
+    What has not ended within so many seconds is killed, with the processes it has started, and says
+    where it was.
+    """
     expected: Any = runpy.run_path(str(HERE / "cpython" / "exceptions.py"), run_name="exceptions")
     if kind == "ours":
         without = [*without, *expected["IN_EXECUTORS"]]
-    done = subprocess.run(
+    program = subprocess.Popen(
         [
             sys.executable,
             str(HERE / "futures_suites.py"),
@@ -56,14 +65,22 @@ def judged(kind: str, method: str, without: list[str], names: list[str]) -> tupl
             *(f"-{name}" for name in without),
             *names,
         ],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=600,
-        check=False,
+        start_new_session=True,
     )
-    assert done.returncode == 0, done.stderr
-    number, failed = json.loads(done.stdout.strip().splitlines()[-1])
-    return number, failed, done.stderr
+    with program:
+        try:
+            found, said = program.communicate(timeout=within)
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(program.pid, signal.SIGKILL)
+            found, said = program.communicate()
+            raise AssertionError(f"had not ended after {within:g} s:\n{said}") from None
+    assert program.returncode == 0, said
+    number, failed = json.loads(found.strip().splitlines()[-1])
+    return number, failed, said
 
 
 @pytest.mark.parametrize(("kind", "method"), CLASSES)
@@ -75,7 +92,7 @@ def test_executors(kind: str, method: str) -> None:
     # The first sleeps for seconds. In the other the standard library's executor hangs now and then,
     # on its own context, too: one of its threads waits for another, which waits for its lock.
     without = ["test_map_timeout", "test_shutdown_deadlock_pickle"]
-    number, failed, said = judged(kind, method, without, names)
+    number, failed, said = judged(kind, method, without, names, 100)
     assert number >= (15 if method == "fork" else 2), said
     assert not failed, "\n".join(failed.values())
 
@@ -90,10 +107,10 @@ def main() -> int:
     for method in METHODS:
         for kind in KINDS:
             began = time.monotonic()
-            number, failed, _ = judged(kind, method, [], [])
+            number, failed, _ = judged(kind, method, [], [], 600)
             if failed:
                 # Once more, for the patience of CPython's own tests has an end on a busy machine.
-                number, failed, _ = judged(kind, method, [], [])
+                number, failed, _ = judged(kind, method, [], [], 600)
             what = {"ours": "pumasi's", "context": "the standard library's on pumasi's context"}
             print(
                 f"CPython {version} {method}, executor {what[kind]}: "
