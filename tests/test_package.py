@@ -70,7 +70,9 @@ try:
 except ValueError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
     assert done.stdout.splitlines() == [
         "None",
         "spawn spawn",
@@ -124,7 +126,9 @@ try:
 except ImportError as error:
     print(error)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
     assert "on win32" in done.stdout, done.stderr
 
 
@@ -133,7 +137,9 @@ def test_importing_loads_nothing_that_is_only_used_later() -> None:
         "import sys, multiprocessing; before = set(sys.modules); import pumasi;"
         "print(*(set(sys.modules) - before))"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
     loaded = set(done.stdout.split())
     assert "pumasi._core" in loaded, done.stderr
     # What costs much, and what brings the most along.

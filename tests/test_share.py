@@ -193,6 +193,8 @@ def test_memory_comes_back_after_a_kill(ctx: Any) -> None:
 
 def test_without_numpy_the_error_names_it() -> None:
     program = "import sys; sys.modules['numpy'] = None; import pumasi; pumasi.share([1])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
     assert "numpy" in done.stderr
     assert 'pip install "pumasi[numpy]"' in done.stderr

@@ -51,7 +51,7 @@ def done(tmp_path: Path, program: str, *args: str, status: int = 0) -> tuple[lis
         [sys.executable, str(file), *args],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=100,
         env=environment(),
         check=False,
     )
