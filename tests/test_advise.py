@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from programs import run_program
+
 PROGRAM = """
 import pumasi as mp
 
@@ -51,13 +53,7 @@ if __name__ == "__main__":
 
 
 def command(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "pumasi", "advise", *words],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    return run_program([sys.executable, "-m", "pumasi", "advise", *words])
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])

@@ -2,13 +2,13 @@
 
 import concurrent.futures
 import pickle
-import subprocess
 import sys
 from multiprocessing.reduction import ForkingPickler
 
 import pytest
 
 import pumasi as mp
+from programs import run_program
 
 pytest.importorskip("cloudpickle")
 
@@ -92,9 +92,7 @@ except Exception as error:
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_the_main_module_of_a_notebook(method):
-    ended = subprocess.run(
-        [sys.executable, "-c", CELLS, method, "with"], capture_output=True, text=True, timeout=100
-    )
+    ended = run_program([sys.executable, "-c", CELLS, method, "with"])
     assert (ended.stdout, ended.stderr) == ("[3]\n6\n", "")
 
 
@@ -169,32 +167,20 @@ Refused True
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_the_initializer_and_the_results_of_a_notebook(method):
-    ended = subprocess.run(
-        [sys.executable, "-c", STARTED, method, "with"], capture_output=True, text=True, timeout=100
-    )
+    ended = run_program([sys.executable, "-c", STARTED, method, "with"])
     refused = ("MaybeEncodingError False\n", "AttributeError False\n")
     expected = f"{JUDGED}{refused[0]}True\n{JUDGED}{refused[1]}"
     assert (ended.stdout, ended.stderr) == (expected, "")
 
 
 def test_the_initializer_without_cloudpickle():
-    ended = subprocess.run(
-        [sys.executable, "-c", STARTED, "spawn", "without"],
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
+    ended = run_program([sys.executable, "-c", STARTED, "spawn", "without"])
     assert ended.stdout.startswith("PicklingError <function begin"), ended
     assert "is defined where no worker can import it" in ended.stdout
 
 
 @pytest.mark.parametrize(("method", "outcome"), [("fork", "[3]"), ("spawn", "PicklingError")])
 def test_without_cloudpickle(method, outcome):
-    ended = subprocess.run(
-        [sys.executable, "-c", CELLS, method, "without"],
-        capture_output=True,
-        text=True,
-        timeout=100,
-    )
+    ended = run_program([sys.executable, "-c", CELLS, method, "without"])
     assert ended.stdout.split()[0] == outcome
     assert method == "fork" or "is defined where no worker can import it" in ended.stdout

@@ -1,10 +1,11 @@
 """Every script in examples/python runs and prints what its last comment says."""
 
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from programs import run_program
 
 EXAMPLES = Path(__file__).parents[1] / "examples" / "python"
 SCRIPTS = sorted(EXAMPLES.glob("*.py"))
@@ -20,13 +21,7 @@ def announced(script: Path) -> str:
 def test_example(script: Path) -> None:
     if "import numpy" in script.read_text(encoding="utf-8"):
         pytest.importorskip("numpy")
-    done = subprocess.run(
-        [sys.executable, "-W", "error::ResourceWarning", str(script)],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    done = run_program([sys.executable, "-W", "error::ResourceWarning", str(script)], timeout=60)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == announced(script) != ""
 

@@ -6,19 +6,17 @@ long; all of it, for each start method, is run and printed by `make conformance`
     python tests/test_executor_judge.py
 """
 
-import contextlib
 import importlib.util
 import json
-import os
 import runpy
-import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from programs import run_program
 
 HERE = Path(__file__).parent
 METHODS = ("fork", "spawn", "forkserver")
@@ -50,13 +48,12 @@ def judged(
 ) -> tuple[int, Any, str]:
     """Run test classes, or all: how many tests ran, which failed, and what they said.
 
-    What has not ended within so many seconds is killed, with the processes it has started, and says
-    where it was.
+    What has not ended within so many seconds says where it is.
     """
     expected: Any = runpy.run_path(str(HERE / "cpython" / "exceptions.py"), run_name="exceptions")
     if kind == "ours":
         without = [*without, *expected["IN_EXECUTORS"]]
-    program = subprocess.Popen(
+    done = run_program(
         [
             sys.executable,
             str(HERE / "futures_suites.py"),
@@ -65,22 +62,11 @@ def judged(
             *(f"-{name}" for name in without),
             *names,
         ],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
+        timeout=within,
     )
-    with program:
-        try:
-            found, said = program.communicate(timeout=within)
-        except subprocess.TimeoutExpired:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(program.pid, signal.SIGKILL)
-            found, said = program.communicate()
-            raise AssertionError(f"had not ended after {within:g} s:\n{said}") from None
-    assert program.returncode == 0, said
-    number, failed = json.loads(found.strip().splitlines()[-1])
-    return number, failed, said
+    assert done.returncode == 0, done.stderr
+    number, failed = json.loads(done.stdout.strip().splitlines()[-1])
+    return number, failed, done.stderr
 
 
 @pytest.mark.parametrize(("kind", "method"), CLASSES)

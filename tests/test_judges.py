@@ -7,7 +7,6 @@ in the place of the builtins. What cannot hold is listed with its reason.
 import importlib
 import queue
 import runpy
-import subprocess
 import sys
 import unittest
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 import pumasi
+from programs import run_program
 from pumasi import DefaultDict, Deque, Dict, List, Set, _core
 from pumasi._proxies import HeapQueueProxy
 
@@ -240,10 +240,8 @@ def test_the_suite_is_run_with_interrupts_as_at_a_terminal() -> None:
         "subprocess.run([sys.executable, '-c', 'import signal;'"
         "'print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)'])"
     )
-    done = subprocess.run(
+    done = run_program(
         ["sh", "-c", 'trap "" INT; exec "$0" -c "$1"', sys.executable, program],
-        capture_output=True,
-        text=True,
         cwd=HERE / "cpython",
         timeout=60,
     )

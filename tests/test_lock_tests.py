@@ -6,12 +6,13 @@ place ours take, promise something else the test is named here.
 
 import importlib.util
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from programs import run_program
 
 #: What multiprocessing's types have otherwise than threading's, and why.
 DIFFERENT = {
@@ -58,13 +59,7 @@ def results() -> Any:
     """How many tests there were for each type, and what did not pass."""
     if importlib.util.find_spec("test.lock_tests") is None:
         pytest.skip("this Python was installed without its own tests")
-    done = subprocess.run(
-        [sys.executable, str(Path(__file__).parent / "lock_suites.py"), *DIFFERENT],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    done = run_program([sys.executable, str(Path(__file__).parent / "lock_suites.py"), *DIFFERENT])
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

@@ -17,6 +17,7 @@ import pytest
 
 import measured_work
 import pumasi
+from programs import run_program
 from pumasi.measure import MeasureError, Report
 
 HERE = Path(__file__).resolve().parent
@@ -253,14 +254,7 @@ def test_nonsense_is_refused() -> None:
 
 
 def command(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "pumasi", "bench", *words],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-        cwd=HERE,
-    )
+    return run_program([sys.executable, "-m", "pumasi", "bench", *words], cwd=HERE)
 
 
 def test_the_command_measures_a_script(tmp_path: Path) -> None:

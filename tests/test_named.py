@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import pumasi
+from programs import run_program
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -447,13 +448,8 @@ def test_roots_are_whole_whenever_a_program_is_killed(name: str) -> None:
 
 
 def _pumasi(*arguments: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "pumasi", *arguments],
-        capture_output=True,
-        env={"LC_ALL": "C"},
-        text=True,
-        timeout=60,
-        check=False,
+    done = run_program(
+        [sys.executable, "-m", "pumasi", *arguments], env={"LC_ALL": "C"}, timeout=60
     )
     return done.returncode, done.stdout, done.stderr
 

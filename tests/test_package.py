@@ -4,7 +4,6 @@ import doctest
 import importlib
 import multiprocessing
 import pkgutil
-import subprocess
 import sys
 import warnings
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 import pumasi
+from programs import run_program
 from pumasi import _core, _supported
 
 
@@ -70,9 +70,7 @@ try:
 except ValueError as error:
     print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    done = run_program([sys.executable, "-c", program], timeout=60)
     assert done.stdout.splitlines() == [
         "None",
         "spawn spawn",
@@ -126,9 +124,7 @@ try:
 except ImportError as error:
     print(error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    done = run_program([sys.executable, "-c", program], timeout=60)
     assert "on win32" in done.stdout, done.stderr
 
 
@@ -137,9 +133,7 @@ def test_importing_loads_nothing_that_is_only_used_later() -> None:
         "import sys, multiprocessing; before = set(sys.modules); import pumasi;"
         "print(*(set(sys.modules) - before))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    done = run_program([sys.executable, "-c", program], timeout=60)
     loaded = set(done.stdout.split())
     assert "pumasi._core" in loaded, done.stderr
     # What costs much, and what brings the most along.

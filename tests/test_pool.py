@@ -5,7 +5,6 @@ import logging
 import os
 import pickle
 import signal
-import subprocess
 import sys
 import textwrap
 import threading
@@ -17,6 +16,7 @@ from multiprocessing import pool as standard
 import pytest
 
 import pumasi as mp
+from programs import run_program
 from pumasi.exceptions import TaskCancelled, TaskFailed, TaskTimeout, WorkerDied
 
 METHODS = ("fork", "spawn", "forkserver")
@@ -495,7 +495,7 @@ def test_workers_go_with_a_killed_owner(ctx, tmp_path):
             """
         )
     )
-    owner = subprocess.run([sys.executable, program], stdout=subprocess.PIPE, timeout=60, text=True)
+    owner = run_program([sys.executable, program], timeout=60)
     assert owner.returncode == -signal.SIGKILL
     pids = [int(pid) for pid in owner.stdout.split()]
     assert len(pids) == 2
@@ -543,7 +543,7 @@ def test_one_ctrl_c_gives_one_keyboard_interrupt(tmp_path):
             """
         )
     )
-    done = subprocess.run([sys.executable, program], capture_output=True, timeout=60, text=True)
+    done = run_program([sys.executable, program], timeout=60)
     assert (done.stdout, done.stderr, done.returncode) == ("interrupted\n", "", 0)
 
 

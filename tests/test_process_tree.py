@@ -17,6 +17,7 @@ import pytest
 
 import helpers
 import pumasi
+from programs import run_program
 from pumasi import Dict, List
 
 
@@ -33,12 +34,8 @@ def environment(**changes: str | None) -> dict[str, str]:
 
 def in_python(program: str, *args: str, **changes: str | None) -> str:
     """Run a program in a fresh interpreter; return what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-c", program, *args],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(**changes),
+    done = run_program(
+        [sys.executable, "-c", program, *args], timeout=60, env=environment(**changes)
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -208,13 +205,7 @@ if __name__ == "__main__":
         child.join()
     print(shared)
 """)
-    done = subprocess.run(
-        [sys.executable, program],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env=environment(PUMASI_HEAP=None),
-    )
+    done = run_program([sys.executable, program], timeout=60, env=environment(PUMASI_HEAP=None))
     assert done.stdout == "first\n[['nested'], ['nested']]\n", done.stderr
 
 
@@ -306,9 +297,7 @@ if os.fork() == 0:
 os.set_inheritable(write, True)
 os.execl("/bin/sh", "sh", "-c", f"sleep 0.2; echo x >&{write}; wait; sleep 1")
 """
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    done = run_program([sys.executable, "-c", program], timeout=60)
     assert done.stdout == "True ['kept']\n", done.stderr
 
 
@@ -363,9 +352,7 @@ def test_a_standard_child_of_a_program_that_began_with_us_keeps_its_lock(tmp_pat
     # processes know nothing of the heap.
     program = tmp_path / "program.py"
     program.write_text(STANDARD)
-    ended = subprocess.run(
-        [sys.executable, str(program)], capture_output=True, text=True, timeout=60
-    )
+    ended = run_program([sys.executable, str(program)], timeout=60)
     methods = ("fork", "spawn", "forkserver")
     assert ended.stdout == "".join(f"True {m} 0 False\n" for m in methods), ended.stderr
 
@@ -571,9 +558,7 @@ def test_a_program_may_be_the_first_process_of_a_container(tmp_path: Path) -> No
         subprocess.run([*within, "true"], check=True, capture_output=True, timeout=60)
     except (OSError, subprocess.CalledProcessError):
         pytest.skip("no namespace may be made here")
-    ended = subprocess.run(
-        [*within, sys.executable, str(program)], capture_output=True, text=True, timeout=100
-    )
+    ended = run_program([*within, sys.executable, str(program)])
     assert (ended.stdout, ended.stderr) == ("1 1 2 0\n" * 3, "")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from programs import run_program
+
 PROGRAMS = Path(__file__).parent / "run_programs"
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("PUMASI_HEAP", "PYTHONPATH")}
 ENVIRONMENT["LC_ALL"] = "C"
@@ -18,14 +20,7 @@ def run(
     *words: str, by: tuple[str, ...] = ("-m", "pumasi", "run")
 ) -> "subprocess.CompletedProcess[str]":
     """Run a command line in the folder of the programs."""
-    return subprocess.run(
-        [sys.executable, *by, *words],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env=ENVIRONMENT,
-        cwd=PROGRAMS,
-    )
+    return run_program([sys.executable, *by, *words], env=ENVIRONMENT, cwd=PROGRAMS)
 
 
 def test_every_form_of_import_in_every_child() -> None:

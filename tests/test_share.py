@@ -5,7 +5,6 @@ import os
 import pickle
 import queue
 import signal
-import subprocess
 import sys
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 
 import pumasi
 from children import running
+from programs import run_program
 
 METHODS = ("fork", "spawn", "forkserver")
 HANGS = 60
@@ -193,8 +193,6 @@ def test_memory_comes_back_after_a_kill(ctx: Any) -> None:
 
 def test_without_numpy_the_error_names_it() -> None:
     program = "import sys; sys.modules['numpy'] = None; import pumasi; pumasi.share([1])"
-    done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
-    )
+    done = run_program([sys.executable, "-c", program], timeout=60)
     assert "numpy" in done.stderr
     assert 'pip install "pumasi[numpy]"' in done.stderr

@@ -20,6 +20,7 @@ import pytest
 
 import pumasi
 from helpers import METHODS
+from programs import run_program
 from pumasi import shared_memory
 from pumasi.shared_memory import SharedMemory
 
@@ -47,14 +48,7 @@ def done(tmp_path: Path, program: str, *args: str, status: int = 0) -> tuple[lis
     """Run a program; return what it printed, and what it and its helpers had to say."""
     file = tmp_path / "program.py"
     file.write_text(program)
-    ended = subprocess.run(
-        [sys.executable, str(file), *args],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env=environment(),
-        check=False,
-    )
+    ended = run_program([sys.executable, str(file), *args], env=environment())
     assert ended.returncode == status, ended.stderr
     return ended.stdout.split(), ended.stderr
 
@@ -410,13 +404,8 @@ def test_a_full_file_system_is_an_error_and_no_crash(tmp_path: Path) -> None:
     ended = {}
     for package in ("pumasi", "multiprocessing"):
         program = f"import {package}.shared_memory\n" + FILLS.format(package=package)
-        ended[package] = subprocess.run(
-            [*within, sys.executable, "-c", program],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            env=environment(),
-            check=False,
+        ended[package] = run_program(
+            [*within, sys.executable, "-c", program], timeout=60, env=environment()
         )
     ours = ended["pumasi"]
     assert (ours.returncode, ours.stderr) == (0, "")

@@ -5,7 +5,6 @@ import importlib
 import inspect
 import multiprocessing
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import pytest
 
 import pumasi
+from programs import run_program
 
 SUBMODULES = [
     "connection",
@@ -219,10 +219,8 @@ def test_synchronization_leaves_no_names(ctx: Any) -> None:
         "import os, pumasi as mp; mp.set_start_method('spawn'); held = [mp.Lock(), mp.Event()];"
         "held[0].acquire(); os.kill(os.getpid(), 9)"
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], capture_output=True, timeout=60
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (-9, b"", b"")
+    done = run_program([sys.executable, "-W", "error", "-c", program], timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (-9, "", "")
 
 
 def put_under(lock: Any, queue: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from programs import run_program
 from pumasi.tour import run as tour
 
 PROGRAMS = [
@@ -16,9 +17,7 @@ PROGRAMS = [
 
 def run(*command: str) -> "subprocess.CompletedProcess[str]":
     """Run Python with these arguments."""
-    return subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, timeout=100, check=False
-    )
+    return run_program([sys.executable, *command])
 
 
 def result_of(name: str, library: str, start_method: str) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """The same small programs on multiprocessing and on pumasi: they must print the same."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from helpers import METHODS
+from programs import run_program
 
 PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.py"))
 
@@ -15,12 +15,8 @@ PROGRAMS = sorted((Path(__file__).parent / "programs").glob("*.py"))
 def output_of(program: Path, package: str, method: str) -> str:
     """Run a program on a package; return what it printed and how it ended."""
     environment = {k: v for k, v in os.environ.items() if k != "PUMASI_HEAP"}
-    done = subprocess.run(
-        [sys.executable, "-W", "error", str(program), package, method],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env=environment,
+    done = run_program(
+        [sys.executable, "-W", "error", str(program), package, method], env=environment
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

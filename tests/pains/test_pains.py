@@ -5,11 +5,12 @@ standard library hangs, the program gives up by itself.
 """
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from programs import run_program
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -97,13 +98,7 @@ def output_of(name: str, package: str) -> str:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
     environment = {k: v for k, v in os.environ.items() if k != "PUMASI_HEAP"}
-    done = subprocess.run(
-        [sys.executable, str(PROGRAMS / f"{name}.py"), package],
-        capture_output=True,
-        text=True,
-        timeout=100,
-        env=environment,
-    )
+    done = run_program([sys.executable, str(PROGRAMS / f"{name}.py"), package], env=environment)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.strip()
 
