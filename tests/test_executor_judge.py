@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from programs import run_program
+from programs import HangError, run_program
 
 HERE = Path(__file__).parent
 METHODS = ("fork", "spawn", "forkserver")
@@ -75,12 +75,33 @@ def test_executors(kind: str, method: str) -> None:
         pytest.skip("this Python was installed without its own tests")
     which = method.capitalize()
     names = [f"ProcessPool{which}{name}Test" for name in CLASSES[kind, method]]
-    # The first sleeps for seconds. In the other the standard library's executor hangs now and then,
-    # on its own context, too: one of its threads waits for another, which waits for its lock.
-    without = ["test_map_timeout", "test_shutdown_deadlock_pickle"]
+    without = ["test_map_timeout"]  # It sleeps for seconds.
+    if kind == "context":
+        # In these the standard library's executor hangs now and then, on its own context, too
+        # (CPython's issue 125451): its manager holds a lock while it waits for the end of the
+        # queue's thread, which may want that lock to tell of what could not be pickled.
+        without += ["test_processes_terminate", "test_shutdown_deadlock_pickle"]
     number, failed, said = judged(kind, method, without, names, 100)
     assert number >= (15 if method == "fork" else 2), said
     assert not failed, "\n".join(failed.values())
+
+
+def judged_twice(kind: str, method: str) -> tuple[int, Any]:
+    """Run all test classes: how many tests ran, and which failed.
+
+    Once more if any did, for the patience of CPython's own tests has an end on a busy machine; or
+    if the standard library's executor hung, as it does now and then.
+    """
+    try:
+        number, failed, _ = judged(kind, method, [], [], 600)
+        if not failed:
+            return number, failed
+    except HangError as error:
+        if kind == "ours":
+            raise
+        print(error)
+    number, failed, _ = judged(kind, method, [], [], 600)
+    return number, failed
 
 
 def main() -> int:
@@ -93,10 +114,7 @@ def main() -> int:
     for method in METHODS:
         for kind in KINDS:
             began = time.monotonic()
-            number, failed, _ = judged(kind, method, [], [], 600)
-            if failed:
-                # Once more, for the patience of CPython's own tests has an end on a busy machine.
-                number, failed, _ = judged(kind, method, [], [], 600)
+            number, failed = judged_twice(kind, method)
             what = {"ours": "pumasi's", "context": "the standard library's on pumasi's context"}
             print(
                 f"CPython {version} {method}, executor {what[kind]}: "
