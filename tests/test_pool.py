@@ -530,7 +530,6 @@ def test_one_ctrl_c_gives_one_keyboard_interrupt(tmp_path):
             import pumasi as mp
 
             if __name__ == "__main__":
-                os.setpgid(0, 0)
                 with mp.get_context("fork").Pool(2) as pool:
                     pids = [w.pid for w in pool._pool]
                     pool.map(abs, range(100), chunksize=1)
