@@ -11,6 +11,7 @@ use pumasi::heap::cell::Cell;
 use pumasi::heap::object::ObjectRef;
 use pumasi::heap::value::Fetch;
 use pumasi::pool::{Outcome, RawBatch, RawBoard, RawWorker};
+use pumasi::sync::with_check;
 use pumasi::sys::Host;
 use pumasi::sys::sim::{Crash, Sim};
 use pumasi::{Error, Heap};
@@ -66,21 +67,37 @@ fn collect(batch: &RawBatch<Sim>, done: &mut BTreeSet<u64>) {
     }
 }
 
-#[test]
-fn a_worker_killed_at_any_store_costs_at_most_the_task_at_hand() {
+/// Kills a worker at each of its stores; how many there were. One that is woken sleeps before there
+/// are tasks.
+fn kill_a_worker_everywhere(woken: bool) -> usize {
     let mut points = 0;
     for k in 0.. {
         let owner = heap();
         owner.join().unwrap();
         let (board, batch) = pool(&owner, 4);
-        let tasks: Vec<Plain> = (0..4).map(text).collect();
-        batch.add(&mut prepare_all(&owner, &tasks)).unwrap();
-        board.drain();
+        let add = || {
+            if batch.count() == 0 {
+                let tasks: Vec<Plain> = (0..4).map(text).collect();
+                batch.add(&mut prepare_all(&owner, &tasks)).unwrap();
+                board.ring(4);
+                board.drain();
+            }
+        };
+        if !woken {
+            add();
+        }
         let token = board.object().token();
         let victim = sibling(&owner, 2);
         victim.join().unwrap();
         victim.host().crash_at(k);
-        let ended = catch_unwind(AssertUnwindSafe(|| work(&victim, token, 1)));
+        // Asked for after each sleep.
+        let check = || {
+            add();
+            Ok(())
+        };
+        let ended = catch_unwind(AssertUnwindSafe(|| {
+            with_check(&check, || work(&victim, token, 1));
+        }));
         victim.host().no_crash();
         match ended {
             Ok(()) => break,
@@ -92,6 +109,7 @@ fn a_worker_killed_at_any_store_costs_at_most_the_task_at_hand() {
         assert!(lost.len() <= 1, "lost {lost:?} at store {k}");
         let mut done = BTreeSet::new();
         collect(&batch, &mut done);
+        add();
         work(&sibling(&owner, 3), token, 2);
         collect(&batch, &mut done);
         let all: BTreeSet<u64> = done.iter().chain(&lost).copied().collect();
@@ -105,7 +123,19 @@ fn a_worker_killed_at_any_store_costs_at_most_the_task_at_hand() {
             "store {k}: {report:#?}"
         );
     }
-    assert!(points > 60, "only {points} points");
+    points
+}
+
+#[test]
+fn a_worker_killed_at_any_store_costs_at_most_the_task_at_hand() {
+    let awake = kill_a_worker_everywhere(false);
+    assert!(awake > 60, "only {awake} points");
+    let woken = kill_a_worker_everywhere(true);
+    // Two for its sleep, one for the place where it begins.
+    assert!(
+        woken >= awake + 3,
+        "{woken} points, {awake} without a sleep"
+    );
 }
 
 #[test]
