@@ -151,6 +151,19 @@ def answer(queue: Any, lock: Any, value: Any) -> None:
         queue.put(value.value)
 
 
+def test_the_standard_librarys_queues_on_our_contexts(ctx: Any) -> None:
+    """As executors and joblib make them, which pickle them while our Process starts."""
+    from multiprocessing import queues
+
+    for queue in (queues.SimpleQueue(ctx=ctx), queues.Queue(ctx=ctx)):
+        child = ctx.Process(target=answer, args=(queue, ctx.Lock(), ctx.Value("i", 6)))
+        child.start()
+        assert queue.get() == 6
+        child.join()
+        assert child.exitcode == 0
+        queue.close()
+
+
 def test_containers_travel_through_queues_and_pipes(ctx: Any) -> None:
     queue, answers = ctx.SimpleQueue(), List()
     child = ctx.Process(target=relay, args=(queue,))
