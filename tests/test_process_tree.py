@@ -151,7 +151,7 @@ def answer(queue: Any, lock: Any, value: Any) -> None:
         queue.put(value.value)
 
 
-def test_the_standard_librarys_queues_on_our_contexts(ctx: Any) -> None:
+def test_queues_of_the_standard_library_on_our_contexts(ctx: Any) -> None:
     """As executors and joblib make them, which pickle them while our Process starts."""
     from multiprocessing import queues
 
