@@ -39,7 +39,7 @@ watchdog() {
 
 # what_failed LOG: the lines of a failed step's log which name what failed: cargo's "failures:" lists
 # and compile errors, pytest's short summary and the test that it was at when the time was over,
-# panics, watchdogs.
+# panics and what they said, watchdogs.
 what_failed() {
     awk '
         # Colours, where a tool insists on them.
@@ -49,6 +49,10 @@ what_failed() {
         /^(FAILED|ERROR) / || /panicked at/ || /^error(\[|:)/ || /^[^ ]+: error:/ \
             || /stopped after [0-9]+ s/ || /^would reformat|^Diff in / || /^[^ ]+ FAILED$/ \
             || /FAILED +[0-9]|^fatal|Fatal Python error|^E   [A-Z]/ { print }
+        # What a panic says stands in the lines after it: the first, and the two sides of an equation.
+        /^ +(left|right): / { print "    it said:" $0 }
+        said { print "    it said: " $0 }
+        { said = /panicked at .*:$/ }
         # A test that hangs: its name, and of its main thread, as pytest-timeout shows it, our lines.
         /^tests\/[^ ]*::.* Timeout \([0-9:]+\)!$/ { print }
         /^~+ Stack of / { stack = /MainThread/ }

@@ -87,7 +87,7 @@ cat "$results"
 # Once more, at the end, where whoever sees only that finds it.
 for step in "${steps[@]}"; do
     if grep -q "^$step .*FAILED" "$results"; then
-        what_failed "$logs/$step.log" | tail -n 15 | sed "s/^/$step: /"
+        what_failed "$logs/$step.log" | tail -n 25 | sed "s/^/$step: /"
     fi
 done
 passed=$(grep -c ' passed ' "$results" || true)
