@@ -18,9 +18,9 @@ PROGRAMS = [
 ]
 
 
-def run(*command: str) -> "subprocess.CompletedProcess[str]":
+def run(*command: str, timeout: float = 100) -> "subprocess.CompletedProcess[str]":
     """Run Python with these arguments."""
-    return run_program([sys.executable, *command])
+    return run_program([sys.executable, *command], timeout=timeout)
 
 
 def result_of(name: str, library: str, start_method: str) -> dict[str, Any]:
@@ -137,8 +137,10 @@ def test_a_failing_program_gives_its_exit_code(
         assert capfd.readouterr().out == "1\n"
 
 
+# These are all the programs of both sides on both libraries, one after the other.
+@pytest.mark.timeout(500)
 def test_the_command_runs_it_all() -> None:
-    done = run("-m", "pumasi", "tour", "--quick", "--json", "--quiet")
+    done = run("-m", "pumasi", "tour", "--quick", "--json", "--quiet", timeout=450)
     report = json.loads(done.stdout)
     assert (done.returncode, done.stderr, report["ok"]) == (0, "", True)
     sides = [row["side"] for row in report["programs"]]
