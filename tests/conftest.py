@@ -48,7 +48,7 @@ def nothing_left(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     # What other fixtures gave the test is kept for the report; they have been torn down by now.
     request.node.funcargs.clear()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while True:
         multiprocessing.active_children()  # reaps what has ended
         strays = helpers.children() - children

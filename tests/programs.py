@@ -37,11 +37,12 @@ def run_program(
         try:
             out, err = program.communicate(timeout=timeout)
         except BaseException as error:
-            for how in (signal.SIGABRT, signal.SIGKILL):
+            # The first has each process show its stacks, which may take a while.
+            for how, seconds in ((signal.SIGABRT, 10), (signal.SIGKILL, 5)):
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(program.pid, how)
                 with contextlib.suppress(subprocess.TimeoutExpired):
-                    out, err = program.communicate(timeout=5)
+                    out, err = program.communicate(timeout=seconds)
                     break
             else:
                 out, err = "", "and something has its pipes yet"

@@ -448,9 +448,7 @@ def test_roots_are_whole_whenever_a_program_is_killed(name: str) -> None:
 
 
 def _pumasi(*arguments: str) -> tuple[int, str, str]:
-    done = run_program(
-        [sys.executable, "-m", "pumasi", *arguments], env={"LC_ALL": "C"}, timeout=60
-    )
+    done = run_program([sys.executable, "-m", "pumasi", *arguments], env={"LC_ALL": "C"})
     return done.returncode, done.stdout, done.stderr
 
 

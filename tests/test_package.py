@@ -70,7 +70,7 @@ try:
 except ValueError as error:
     print(error)
 """
-    done = run_program([sys.executable, "-c", program], timeout=60)
+    done = run_program([sys.executable, "-c", program])
     assert done.stdout.splitlines() == [
         "None",
         "spawn spawn",
@@ -124,7 +124,7 @@ try:
 except ImportError as error:
     print(error)
 """
-    done = run_program([sys.executable, "-c", program], timeout=60)
+    done = run_program([sys.executable, "-c", program])
     assert "on win32" in done.stdout, done.stderr
 
 
@@ -133,7 +133,7 @@ def test_importing_loads_nothing_that_is_only_used_later() -> None:
         "import sys, multiprocessing; before = set(sys.modules); import pumasi;"
         "print(*(set(sys.modules) - before))"
     )
-    done = run_program([sys.executable, "-c", program], timeout=60)
+    done = run_program([sys.executable, "-c", program])
     loaded = set(done.stdout.split())
     assert "pumasi._core" in loaded, done.stderr
     # What costs much, and what brings the most along.

@@ -83,7 +83,7 @@ def raises_generator_exit(x):
     raise GeneratorExit(x)
 
 
-def wait_until(condition, seconds=30):
+def wait_until(condition, seconds=60):
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end
@@ -179,7 +179,10 @@ def test_idle_workers_that_are_killed_are_replaced(either):
         for worker in list(pool._pool):
             worker.kill()
         assert pool.map(square, range(100), chunksize=1) == [x * x for x in range(100)]
-        assert pids.isdisjoint(w.pid for w in pool._pool)
+        # One of the new ones may have done it all, before the end of the other was seen.
+        wait_until(
+            lambda: pool.apply(square, (2,)) == 4 and pids.isdisjoint(w.pid for w in pool._pool)
+        )
 
 
 def test_kills_at_any_moment_lose_no_more_than_the_task_at_hand(fork):
@@ -374,6 +377,7 @@ def test_a_task_whose_worker_died_is_tried_again(either, tmp_path):
 
 def tidies_up(done):
     try:
+        done.append("begun")
         while True:
             time.sleep(0.01)
     finally:
@@ -383,18 +387,21 @@ def tidies_up(done):
 def test_a_late_task_is_interrupted_and_may_clear_up(either):
     done = mp.List()
     with either.Pool(1, soft_timeout=1) as pool:
-        worker = pool.apply(own_pid)
-        with pytest.raises(TaskTimeout, match=r"longer than 1 s") as caught:
-            pool.apply(tidies_up, (done,))
-        assert isinstance(caught.value, mp.TimeoutError)
-        assert done == ["tidied"]
-        assert pool.map(square, range(100), chunksize=1) == [x * x for x in range(100)]
-        assert pool.apply(own_pid) == worker
+        # What is not to be late has another limit: on a busy machine anything may take a second.
+        worker = pool.apply(own_pid, soft_timeout=100)
+        # And a task may be late before it has begun.
+        while "begun" not in done:
+            with pytest.raises(TaskTimeout, match=r"longer than 1 s") as caught:
+                pool.apply(tidies_up, (done,))
+            assert isinstance(caught.value, mp.TimeoutError)
+        assert list(done)[-2:] == ["begun", "tidied"]
+        found = pool.map(square, range(100), chunksize=1, soft_timeout=100)
+        assert found == [x * x for x in range(100)]
+        assert pool.apply(own_pid, soft_timeout=100) == worker
 
 
-def blocks_every_signal(tell):
+def blocks_every_signal(_):
     signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
-    tell.append(os.getpid())
     while True:
         time.sleep(1)
 
@@ -403,14 +410,20 @@ def test_a_late_task_costs_its_own_worker_alone(fork, tmp_path):
     never = str(tmp_path / "never")
     with fork.Pool(2, timeout=1.5) as pool:
         pids = {w.pid for w in pool._pool}
-        told = mp.List()
-        late = pool.map_async(blocks_every_signal, [told], chunksize=1)
+        late = pool.map_async(blocks_every_signal, [0], chunksize=1)
         with pytest.raises(TaskTimeout, match=r"item 0 of the map took longer than 1.5 s"):
             late.get(60)
-        [stuck] = told
-        wait_until(lambda: not runs(stuck))
-        assert pool.map(square, range(100), chunksize=1) == [x * x for x in range(100)]
-        assert pids - {stuck} < {w.pid for w in pool._pool}
+        wait_until(lambda: not all(runs(pid) for pid in pids))
+        # What is not to be late has another limit: on a busy machine anything may take a second.
+        found = pool.map(square, range(100), chunksize=1, timeout=100)
+        assert found == [x * x for x in range(100)]
+        wait_until(
+            lambda: (
+                pool.apply(square, (2,), timeout=100) == 4
+                and len(pids & {w.pid for w in pool._pool}) == 1
+            )
+        )
+        assert sum(runs(pid) for pid in pids) == 1
         # Nobody waits, and it ends all the same.
         came = threading.Event()
         pool.apply_async(wait_for_file, (never,), error_callback=lambda error: came.set())
@@ -495,7 +508,7 @@ def test_workers_go_with_a_killed_owner(ctx, tmp_path):
             """
         )
     )
-    owner = run_program([sys.executable, program], timeout=60)
+    owner = run_program([sys.executable, program])
     assert owner.returncode == -signal.SIGKILL
     pids = [int(pid) for pid in owner.stdout.split()]
     assert len(pids) == 2
@@ -529,20 +542,31 @@ def test_one_ctrl_c_gives_one_keyboard_interrupt(tmp_path):
             import os, signal, threading, time
             import pumasi as mp
 
+            begun = mp.Semaphore(0)
+
+            def work(_):
+                begun.release()
+                time.sleep(60)
+
+            def interrupt():
+                for _ in range(2):
+                    begun.acquire()
+                os.killpg(os.getpid(), signal.SIGINT)
+
             if __name__ == "__main__":
                 with mp.get_context("fork").Pool(2) as pool:
                     pids = [w.pid for w in pool._pool]
                     pool.map(abs, range(100), chunksize=1)
-                    threading.Timer(0.3, os.killpg, (os.getpid(), signal.SIGINT)).start()
+                    threading.Thread(target=interrupt).start()
                     try:
-                        pool.map(time.sleep, [60] * 4, chunksize=1)
+                        pool.map(work, range(4), chunksize=1)
                     except KeyboardInterrupt:
                         print("interrupted")
                 assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
             """
         )
     )
-    done = run_program([sys.executable, program], timeout=60)
+    done = run_program([sys.executable, program])
     assert (done.stdout, done.stderr, done.returncode) == ("interrupted\n", "", 0)
 
 

@@ -146,27 +146,32 @@ def doze(seconds, note="nothing"):
 
 def test_insights(either):
     with either.Pool(2, insights=True, maxtasksperchild=5) as pool:
-        pool.map(square, range(8), chunksize=1)
+        # So few that all of them are kept: on a busy machine any of them may be the slowest.
+        pool.map(square, range(3), chunksize=1)
         pool.apply(doze, (0.2,), {"note": "long"})
         pool.starmap(doze, [(0.1,)])
+        # A worker counts its task when it has given the result.
+        wait_until(lambda: pool.insights()["finished"] == 5)
         found = pool.insights()
-        assert found["finished"] == 10
         assert found["outstanding"] == 0
-        (longest, text), (next_one, _), *_ = found["slowest"]
-        assert longest >= 0.2
-        assert next_one >= 0.1
-        assert "doze" in text
-        assert "long" in text
+        slowest = found["slowest"]
+        assert slowest == sorted(slowest, reverse=True)
+        took = {text: seconds for seconds, text in slowest}
+        [long] = [text for text in took if "doze" in text and "long" in text]
+        [short] = [text for text in took if "doze" in text and "long" not in text]
+        assert took[long] >= 0.2
+        assert took[short] >= 0.1
+        assert sum("square" in text for _, text in slowest) == 3
         assert {w["id"] for w in found["workers"]} <= {0, 1}
         working = found["ended"]["working"] + sum(w["working"] for w in found["workers"])
         assert working >= 0.3
         assert all(w["state"] in ("starting", "working", "waiting") for w in found["workers"])
         pool.map(square, range(30), chunksize=1)
         wait_until(lambda: pool.insights()["ended"]["workers"] >= 3)
+        wait_until(lambda: pool.insights()["finished"] == 35)
         found = pool.insights()
-        assert found["finished"] == 40
         # What an ended worker noted is still known.
-        assert found["slowest"][0] == (longest, text)
+        assert found["slowest"][0] >= slowest[0]
         assert found["ended"]["starting"] > 0
 
 
@@ -208,17 +213,21 @@ def without_any(without_tqdm, monkeypatch):
 
 
 def test_progress_without_tqdm(fork, without_any, capsys):
+    def said(line):
+        # What takes long says in between how far it is.
+        return re.fullmatch(rf"([0-9]+(/[0-9]+)? in [0-9.]+ s\n)*{line}", capsys.readouterr().err)
+
     with fork.Pool(2) as pool:
         assert pool.map(square, range(100), progress=True) == [x * x for x in range(100)]
-        assert re.fullmatch(r"100/100 in [0-9.]+ s\n", capsys.readouterr().err)
+        assert said(r"100/100 in [0-9.]+ s\n")
         screen = Terminal()
         found = pool.starmap(pow, [(2, 3)] * 10, progress={"desc": "powers", "file": screen})
         assert found == [8] * 10
         assert re.search(r"\rpowers: 10/10 in [0-9.]+ s\n$", screen.getvalue())
         assert list(pool.imap(square, iter(range(9)), progress=True)) == [x * x for x in range(9)]
-        assert re.fullmatch(r"9 in [0-9.]+ s\n", capsys.readouterr().err)
+        assert said(r"9 in [0-9.]+ s\n")
         assert len(list(pool.imap_unordered(square, [1] * 30, 7, progress=True))) == 30
-        assert re.fullmatch(r"30/30 in [0-9.]+ s\n", capsys.readouterr().err)
+        assert said(r"30/30 in [0-9.]+ s\n")
         with pytest.raises(ZeroDivisionError):
             pool.map(divide, [1, 0, 2], progress=True)
         assert pool.map(square, [], progress=True) == []
@@ -269,13 +278,15 @@ def test_the_bar_of_tqdm(fork):
 
 def test_the_bar_of_rich(fork, without_tqdm):
     pytest.importorskip("rich")
-    screen, threads = Terminal(), threading.active_count()
+    screen = Terminal()
     with fork.Pool(2) as pool:
         options = {"desc": "squares", "file": screen}
         assert pool.map(square, range(100), progress=options) == [x * x for x in range(100)]
         assert list(pool.imap(square, iter([1, 2]), progress={"file": screen})) == [1, 4]
+        # The one that has read the input of the imap may be about to end.
+        threads = set(threading.enumerate())
         bar = progress.bar_for({"file": screen}, 3)
-        assert threading.active_count() == threads
+        assert set(threading.enumerate()) <= threads
         bar.update(1)
         bar.close()
     shown = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", screen.getvalue())

@@ -100,9 +100,9 @@ def test_what_is_in_time_has_its_result(fork, way):
 
 @pytest.mark.parametrize("limit", ["timeout", "soft_timeout"])
 def test_it_goes_before_the_pools_own(fork, limit):
-    with fork.Pool(1, **{limit: 0.1}) as pool:
-        pool.apply(time.sleep, (1,), **{limit: 100})
-        with pytest.raises(TaskTimeout, match=r"longer than 0\.1 s"):
+    with fork.Pool(1, **{limit: 1}) as pool:
+        pool.apply(time.sleep, (2,), **{limit: 100})
+        with pytest.raises(TaskTimeout, match=r"longer than 1 s"):
             pool.apply(forever)
 
 
@@ -156,9 +156,10 @@ def test_a_second_try_has_the_limit_of_the_first(fork, tmp_path, limit):
     path = tmp_path / "file"
     with fork.Pool(1, retries=1) as pool:
         path.touch()
-        with pytest.raises(TaskTimeout):
-            pool.apply(dies_at_first, (str(path),), **{limit: 1})
-        assert not path.exists()
+        # On a busy machine the first try may already be late, before it has come to that.
+        while path.exists():
+            with pytest.raises(TaskTimeout):
+                pool.apply(dies_at_first, (str(path),), **{limit: 1})
     with fork.Pool(1) as pool:
         path.touch()
         with pytest.raises(WorkerDied):

@@ -34,9 +34,7 @@ def environment(**changes: str | None) -> dict[str, str]:
 
 def in_python(program: str, *args: str, **changes: str | None) -> str:
     """Run a program in a fresh interpreter; return what it printed."""
-    done = run_program(
-        [sys.executable, "-c", program, *args], timeout=60, env=environment(**changes)
-    )
+    done = run_program([sys.executable, "-c", program, *args], env=environment(**changes))
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -218,7 +216,7 @@ if __name__ == "__main__":
         child.join()
     print(shared)
 """)
-    done = run_program([sys.executable, program], timeout=60, env=environment(PUMASI_HEAP=None))
+    done = run_program([sys.executable, program], env=environment(PUMASI_HEAP=None))
     assert done.stdout == "first\n[['nested'], ['nested']]\n", done.stderr
 
 
@@ -305,12 +303,12 @@ if os.fork() == 0:
     os.read(read, 1)
     import warnings
     warnings.simplefilter("ignore")
-    print(lock.acquire(timeout=20), shared, flush=True)
+    print(lock.acquire(timeout=60), shared, flush=True)
     os._exit(0)
 os.set_inheritable(write, True)
 os.execl("/bin/sh", "sh", "-c", f"sleep 0.2; echo x >&{write}; wait; sleep 1")
 """
-    done = run_program([sys.executable, "-c", program], timeout=60)
+    done = run_program([sys.executable, "-c", program])
     assert done.stdout == "True ['kept']\n", done.stderr
 
 
@@ -365,7 +363,7 @@ def test_a_standard_child_of_a_program_that_began_with_us_keeps_its_lock(tmp_pat
     # processes know nothing of the heap.
     program = tmp_path / "program.py"
     program.write_text(STANDARD)
-    ended = run_program([sys.executable, str(program)], timeout=60)
+    ended = run_program([sys.executable, str(program)])
     methods = ("fork", "spawn", "forkserver")
     assert ended.stdout == "".join(f"True {m} 0 False\n" for m in methods), ended.stderr
 
@@ -416,7 +414,7 @@ def test_a_terminated_process_is_a_death(ctx: Any) -> None:
     child.join()
     assert child.exitcode == -signal.SIGTERM
     with pytest.warns(pumasi.OwnerDiedWarning):
-        assert lock.acquire(timeout=30)
+        assert lock.acquire(timeout=60)
     lock.release()
 
 
@@ -434,7 +432,7 @@ def test_a_lock_that_an_exit_without_order_held_comes_free() -> None:
         os._exit(0)
     os.waitpid(pid, 0)
     with pytest.warns(pumasi.OwnerDiedWarning):
-        assert lock.acquire(timeout=30)
+        assert lock.acquire(timeout=60)
     lock.release()
 
 

@@ -193,6 +193,6 @@ def test_memory_comes_back_after_a_kill(ctx: Any) -> None:
 
 def test_without_numpy_the_error_names_it() -> None:
     program = "import sys; sys.modules['numpy'] = None; import pumasi; pumasi.share([1])"
-    done = run_program([sys.executable, "-c", program], timeout=60)
+    done = run_program([sys.executable, "-c", program])
     assert "numpy" in done.stderr
     assert 'pip install "pumasi[numpy]"' in done.stderr

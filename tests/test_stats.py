@@ -88,7 +88,8 @@ def test_queues(ctx: Any) -> None:
     counters = mp.stats(queue)
     assert (counters["append"], counters["pop"]) == (3, 3)
     assert set(counters) == {"append", "pop", "contended"}
-    assert counters["contended"] <= 3
+    # Each counts as one which had to wait once at most, whatever it waited for.
+    assert counters["contended"] <= 6
     with pytest.raises(mp.queues.Empty):
         queue.get_nowait()
     with pytest.raises(mp.queues.Empty):

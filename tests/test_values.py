@@ -202,7 +202,7 @@ def test_every_access_waits_for_a_holder_of_the_lock(access: Any) -> None:
         access(value, array)  # the holder itself is not kept out
         thread.start()
         assert not done.wait(0.1)
-    assert done.wait(30)
+    assert done.wait(60)
     thread.join()
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import pumasi
-from children import interrupt, running
+from children import interrupt, running, wait_for_state
 
 HANGS = 60
 
@@ -74,6 +74,7 @@ def test_a_killed_waiter_takes_no_notification_with_it(ctx: Any, lock: str) -> N
         with running(ctx, wait_for_it, condition, notified) as second:
             eventually(lambda: number_waiting(condition) == 2)
             os.kill(first.pid, signal.SIGSTOP)
+            wait_for_state(first.pid, "T")
             with condition:
                 condition.notify()  # for the first, which is stopped and cannot answer
             assert not notified.acquire(timeout=0.2)
@@ -117,7 +118,7 @@ def test_a_waiter_is_told_that_the_holder_died(ctx: Any, lock: str) -> None:
 
         def wait() -> None:
             while not held.is_set():
-                condition.wait(0.01)
+                condition.wait(0.1)
 
         with pytest.warns(pumasi.OwnerDiedWarning, match=f"process {child.pid}"):
             wait()
@@ -376,8 +377,8 @@ PROGRAM = """
 import pumasi as mp
 
 def interrupted(f, *args):
-    print("waiting", flush=True)
     try:
+        print("waiting", flush=True)
         f(*args)
     except KeyboardInterrupt:
         return

@@ -21,15 +21,25 @@ def interrupt():
     begun.acquire()
     os.killpg(0, signal.SIGINT)
 
+def runs(pid):
+    try:
+        with open("/proc/%d/stat" % pid) as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
 if __name__ == "__main__":
     pool = ctx.Pool(2)
+    interrupted = [worker.pid for worker in pool._pool]
     threading.Thread(target=interrupt, daemon=True).start()
     try:
         pool.map(work, range(4), 1)
     except KeyboardInterrupt:
         print("interrupted")
-        # What workers have to say, they say by then.
-        time.sleep(0.5)
+        # What workers have to say, they say before they end of it, if they do.
+        end = time.monotonic() + {seconds}
+        while any(map(runs, interrupted)) and time.monotonic() < end:
+            time.sleep(0.01)
     pids = [worker.pid for worker in pool._pool]
     pool.terminate()
     pool.join()
@@ -38,15 +48,16 @@ if __name__ == "__main__":
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    seconds = 0.5 if sys.argv[1] == "pumasi" else 60
     running = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM.format(package=sys.argv[1])],
+        [sys.executable, "-c", PROGRAM.format(package=sys.argv[1], seconds=seconds)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
         text=True,
     )
     try:
-        said, scramble = running.communicate(timeout=60)
+        said, scramble = running.communicate(timeout=90)
     finally:
         if running.poll() is None:
             os.killpg(running.pid, signal.SIGKILL)

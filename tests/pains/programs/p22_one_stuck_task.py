@@ -16,7 +16,8 @@ def outcome(result, seconds):
 
 if __name__ == "__main__":
     ours = hasattr(mp, "List")
-    with mp.get_context("fork").Pool(1, **({"timeout": 1} if ours else {})) as pool:
-        stuck, behind = pool.apply_async(time.sleep, (1000,)), pool.apply_async(abs, (-3,))
+    with mp.get_context("fork").Pool(1) as pool:
+        stuck = pool.apply_async(time.sleep, (1000,), **({"timeout": 1} if ours else {}))
+        behind = pool.apply_async(abs, (-3,))
         seconds = 60 if ours else 0.5
         print("stuck:", outcome(stuck, seconds), "and behind it:", outcome(behind, seconds))
