@@ -11,6 +11,7 @@ import time
 import pytest
 
 import pumasi as mp
+from pumasi._pool import setup, worker
 from pumasi.exceptions import TaskTimeout, WorkerDied
 
 
@@ -104,6 +105,21 @@ def test_it_goes_before_the_pools_own(fork, limit):
         pool.apply(time.sleep, (2,), **{limit: 100})
         with pytest.raises(TaskTimeout, match=r"longer than 1 s"):
             pool.apply(forever)
+
+
+def test_the_pools_own_does_not_even_begin(monkeypatch):
+    # A worker that is stopped just then would be late by a limit that is not this task's.
+    begun = []
+    before = signal.getsignal(signal.SIGALRM)
+    monkeypatch.setattr(signal, "setitimer", lambda which, seconds: begun.append(seconds))
+    try:
+        do = setup.interrupted(worker.call, 0.1)
+        limited = setup.Limited(worker.APPLY, abs, 100)
+        assert do(worker.LIMITED, limited, ((-1,), {})) == 1
+        assert do(worker.APPLY, abs, ((-2,), {})) == 2
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert begun == [100, 0, 0.1, 0]
 
 
 @pytest.mark.parametrize("method", ["spawn", "forkserver"])

@@ -158,7 +158,10 @@ def _names_by_value(function: Any, arguments: Any = ()) -> dict[str, Any] | None
 
 
 def interrupted(call: Call, seconds: float) -> Call:
-    """Have `TaskTimeout` raised in a task which takes longer than so many seconds."""
+    """Have `TaskTimeout` raised in a task which takes longer than so many seconds.
+
+    One that has a limit of its own is left to that.
+    """
     under_way = False
 
     def late(signum: int, frame: object) -> None:
@@ -167,6 +170,8 @@ def interrupted(call: Call, seconds: float) -> Call:
 
     def do(mode: int, function: Any, arguments: Any) -> Any:
         nonlocal under_way
+        if type(function) is Limited:
+            return call(mode, function, arguments)
         try:
             under_way = True
             signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -181,7 +186,7 @@ def interrupted(call: Call, seconds: float) -> Call:
 
 
 def limited(call: Call, function: Limited, arguments: Any) -> Any:
-    """Do a task which has a limit of its own; the pool's does not count meanwhile."""
+    """Do a task which has a limit of its own."""
     before = signal.getsignal(signal.SIGALRM)
     try:
         do = interrupted(call, function.seconds)
