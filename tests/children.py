@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 
@@ -21,17 +22,31 @@ def running(ctx: Any, target: Callable[..., Any], *args: Any) -> Iterator[Any]:
         child.join()
 
 
+def until_asleep(pid: int) -> None:
+    """Wait until the main thread of a process waits for something, or for a minute."""
+    deadline = time.monotonic() + 60
+    asleep = 0
+    while asleep < 5 and time.monotonic() < deadline:
+        time.sleep(0.01)
+        state = Path(f"/proc/{pid}/task/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        # Several times in a row: it may have slept on its way, too.
+        asleep = asleep + 1 if state == "S" else 0
+
+
 def interrupt(program: str) -> None:
-    """Run a program that prints "waiting" and waits; Ctrl-C has it print "interrupted" and end."""
+    """Run a program that prints "waiting" and waits; Ctrl-C has it print "interrupted" and end.
+
+    The signal may come as soon as it has said so: what it prints belongs into its `try`.
+    """
     with subprocess.Popen(
         [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
     ) as child:
         assert child.stdout is not None
         try:
             assert child.stdout.readline() == "waiting\n"
-            time.sleep(0.1)
+            until_asleep(child.pid)
             child.send_signal(signal.SIGINT)
             assert child.stdout.readline() == "interrupted\n"
-            assert child.wait(30) == 0
+            assert child.wait(60) == 0
         finally:
             child.kill()

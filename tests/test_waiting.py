@@ -376,8 +376,8 @@ PROGRAM = """
 import pumasi as mp
 
 def interrupted(f, *args):
-    print("waiting", flush=True)
     try:
+        print("waiting", flush=True)
         f(*args)
     except KeyboardInterrupt:
         return
