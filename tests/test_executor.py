@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures as futures
 import os
 import signal
+import threading
 import time
 from concurrent.futures.process import BrokenProcessPool
 
@@ -35,10 +36,14 @@ def test_futures(executor):
         executor.submit(divmod, 1, 0).result(60)
 
 
-def begin_and_wait(path, begun):
-    begun.set()
+def wait_for(path):
     while not os.path.exists(path):
         time.sleep(0.01)
+
+
+def begin_and_wait(path, begun):
+    begun.set()
+    wait_for(path)
     return "done"
 
 
@@ -73,13 +78,18 @@ def test_asyncio(executor):
     assert asyncio.run(main()) == list(range(1, 11))
 
 
-def test_cancel_and_shutdown(executor):
-    blockers = [executor.submit(time.sleep, 0.3) for _ in range(2)]
+def test_cancel_and_shutdown(executor, tmp_path):
+    path = tmp_path / "file"
+    blockers = [executor.submit(wait_for, str(path)) for _ in range(2)]
     waiting = [executor.submit(increment, i) for i in range(8)]
     assert waiting[-1].cancel()
     assert waiting[-1].cancelled()
+    assert not any(f.done() for f in blockers + waiting[:-1])
+    go_on = threading.Timer(0.1, path.touch)
+    go_on.start()
     executor.shutdown()
     assert all(f.done() for f in blockers + waiting)
+    go_on.join()
     with pytest.raises(RuntimeError, match="after shutdown"):
         executor.submit(increment, 1)
 

@@ -69,6 +69,7 @@ def judged(
     return number, failed, done.stderr
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize(("kind", "method"), CLASSES)
 def test_executors(kind: str, method: str) -> None:
     if MISSING:
@@ -81,7 +82,7 @@ def test_executors(kind: str, method: str) -> None:
         # (CPython's issue 125451): its manager holds a lock while it waits for the end of the
         # queue's thread, which may want that lock to tell of what could not be pickled.
         without += ["test_processes_terminate", "test_shutdown_deadlock_pickle"]
-    number, failed, said = judged(kind, method, without, names, 100)
+    number, failed, said = judged(kind, method, without, names, 300)
     assert number >= (15 if method == "fork" else 2), said
     assert not failed, "\n".join(failed.values())
 

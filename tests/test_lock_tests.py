@@ -59,11 +59,13 @@ def results() -> Any:
     """How many tests there were for each type, and what did not pass."""
     if importlib.util.find_spec("test.lock_tests") is None:
         pytest.skip("this Python was installed without its own tests")
-    done = run_program([sys.executable, str(Path(__file__).parent / "lock_suites.py"), *DIFFERENT])
+    suites = Path(__file__).parent / "lock_suites.py"
+    done = run_program([sys.executable, str(suites), *DIFFERENT], timeout=300)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("name", DIFFERENT)
 def test_as_threading_does(results: Any, name: str) -> None:
     number, failed = results[name]

@@ -384,7 +384,7 @@ def test_locked_keeps_others_out(ctx: Any) -> None:
     child.join()
     assert shared == [0, "parent", "child"]
     locked = shared.locked()
-    assert locked.acquire(timeout=1)
+    assert locked.acquire(timeout=60)
     locked.release()
     with pytest.raises(RuntimeError):
         locked.release()
@@ -421,8 +421,8 @@ def hold(x):
     held.wait()
 
 def wait(f, *args):
-    print("waiting", flush=True)
     try:
+        print("waiting", flush=True)
         f(*args)
     except KeyboardInterrupt:
         print("interrupted", flush=True)
@@ -441,11 +441,18 @@ def test_a_signal_handler_runs_and_the_wait_goes_on() -> None:
     lock = pumasi.Lock()
     lock.acquire()
     handled = threading.Event()
+
+    def signal_and_release() -> None:
+        os.kill(os.getpid(), signal.SIGUSR1)
+        # The handler runs in the thread which waits, and that thread then waits on.
+        if handled.wait(30):
+            lock.release()
+
     before = signal.signal(signal.SIGUSR1, lambda *_: handled.set())
     try:
-        timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGUSR1))
+        timer = threading.Timer(0.1, signal_and_release)
         timer.start()
-        assert not lock.acquire(timeout=0.5)
+        assert lock.acquire(timeout=60)
         assert handled.is_set()
         timer.join()
     finally:

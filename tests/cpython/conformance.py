@@ -30,6 +30,8 @@ PACKAGES = ("pumasi", "multiprocessing")
 SUITE = "renamed_suite"
 #: Seconds without a sign of life after which a test counts as hung.
 PATIENCE = 120.0
+#: How often a class with a failure runs again.
+AGAIN = 2
 
 #: The verdicts which are not a pass.
 BAD = ("failed", "error", "hung", "died")
@@ -222,8 +224,8 @@ def run(options: argparse.Namespace) -> int:
         # The longest first, so that none is left alone at the end.
         jobs.sort(key=lambda job: -len(job[3]))
         list(pool.map(one, jobs))
-    # Once more on its own: on a busy machine CPython's own tests are not all patient.
-    for package, method, name, tests in jobs:
+    # Again on its own: on a busy machine CPython's own tests are not all patient.
+    for package, method, name, tests in jobs * AGAIN:
         found = results[package, method]
         if any(
             line["verdict"] in BAD

@@ -115,9 +115,9 @@ that file on pumasi: read from the installed interpreter (nothing of it is copie
 repository), with the word `multiprocessing` replaced by `pumasi` while it is loaded, for each
 start method and on each supported Python which the machine has. Each test class runs in a process
 of its own under a watchdog, so that a test which hangs is one result; a class with a failure runs
-once more on its own. The table which it prints shows the standard library's own result on the same
-machine beside pumasi's. `make test` runs the part for `fork`, and fails when a test fails which is
-not listed here.
+again on its own, at most twice. The table which it prints shows the standard library's own result
+on the same machine beside pumasi's. `make test` runs the part for `fork`, and fails when a test
+fails which is not listed here.
 
 Two things are left alone: the private module `multiprocessing.heap` stays itself, so that the tests
 of it judge nothing of ours, and the sentence of a warning which tests look for.
