@@ -23,7 +23,7 @@ def running(ctx: Any, target: Callable[..., Any], *args: Any) -> Iterator[Any]:
 
 
 def wait_for_state(pid: int, letter: str) -> None:
-    """Wait for a state of a process's main thread, by the kernel's letter: S sleeps, T is stopped."""
+    """Wait for a state of a process's main thread by its letter: S sleeps, T is stopped."""
     end, seen = time.monotonic() + 60, 0
     while seen < 5:
         assert time.monotonic() < end
