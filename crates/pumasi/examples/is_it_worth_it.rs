@@ -25,13 +25,19 @@ fn steps(below: u64) -> u64 {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let report = Bench::new(steps, [20_000; 16])
         .processes(steps::call)
-        .budget(Duration::from_secs(3))
+        .precision(0.5)
+        .budget(Duration::from_secs(60))
         .run()?;
     println!("{report}");
     if let Some(file) = std::env::args().nth(1) {
         std::fs::write(file, serde_json::to_string(&report)?)?;
     }
     assert_eq!(report.variants[0].name, "serial");
-    assert!(report.warnings.is_empty(), "it gives the same everywhere");
+    let differs = |code: &str| ["not-deterministic", "different"].contains(&code);
+    let mut warnings = report.warnings.iter();
+    assert!(
+        !warnings.any(|warning| differs(&warning.code)),
+        "it gives the same everywhere"
+    );
     Ok(())
 }

@@ -46,7 +46,7 @@ fn go_on() -> i32 {
 fn begins_with_init() {
     let (_finished, wait) = mpsc::channel::<()>();
     thread::spawn(move || {
-        if wait.recv_timeout(Duration::from_secs(60)) == Err(mpsc::RecvTimeoutError::Timeout) {
+        if wait.recv_timeout(Duration::from_secs(300)) == Err(mpsc::RecvTimeoutError::Timeout) {
             eprintln!("process_main hangs");
             std::process::abort();
         }

@@ -270,7 +270,23 @@ mod tests {
         run(Command::new("sh").args(["-c", script]), patience, &signals)
     }
 
-    const LONG: Duration = Duration::from_secs(30);
+    const LONG: Duration = Duration::from_secs(100);
+
+    /// Waits until a `sleep` has been ended.
+    fn sees_the_end_of(process: u32) {
+        let deadline = Instant::now() + LONG;
+        let alive = || {
+            let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            stat.contains("(sleep)") && !stat.contains(") Z ")
+        };
+        while alive() {
+            assert!(
+                Instant::now() < deadline,
+                "process {process} is still there"
+            );
+            std::thread::sleep(LOOK_EVERY);
+        }
+    }
 
     #[test]
     fn the_last_line_is_the_result() {
@@ -295,28 +311,29 @@ mod tests {
 
     #[test]
     fn a_program_which_does_not_end_is_ended_with_its_children() {
-        let before = Instant::now();
-        let failure = shell(
-            "sleep 1000 & echo $!; sleep 1000",
-            Duration::from_millis(50),
-        );
-        assert!(matches!(failure, Err(Failure::TooSlow(_))), "{failure:?}");
-        assert!(before.elapsed() < LONG);
+        let name = format!("pumasi-runner-test-{}", std::process::id());
+        let told = std::env::temp_dir().join(name);
+        let _ = std::fs::remove_file(&told);
+        let script = format!("sleep 100000 & echo $! > {}; wait", told.display());
+        // With more patience each time, until it came as far as to say who its child is.
+        let mut patience = Duration::from_millis(50);
+        let child = loop {
+            let failure = shell(&script, patience);
+            assert!(matches!(failure, Err(Failure::TooSlow(_))), "{failure:?}");
+            let written = std::fs::read_to_string(&told).unwrap_or_default();
+            if let Ok(child) = written.trim().parse() {
+                break child;
+            }
+            patience *= 2;
+        };
+        std::fs::remove_file(&told).unwrap();
+        sees_the_end_of(child);
     }
 
     #[test]
     fn what_a_program_leaves_behind_is_ended() {
         let printed = shell("sleep 1000 & echo $!", LONG).unwrap();
-        let left: u32 = last_line(&printed).unwrap();
-        let deadline = Instant::now() + LONG;
-        let alive = || {
-            let stat = std::fs::read_to_string(format!("/proc/{left}/stat")).unwrap_or_default();
-            stat.contains("(sleep)") && !stat.contains(") Z ")
-        };
-        while alive() {
-            assert!(Instant::now() < deadline, "process {left} is still there");
-            std::thread::sleep(LOOK_EVERY);
-        }
+        sees_the_end_of(last_line(&printed).unwrap());
     }
 
     #[test]

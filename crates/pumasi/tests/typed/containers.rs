@@ -350,6 +350,7 @@ fn a_locked_container_is_this_threads_alone() {
         again.push(2).unwrap();
         drop(again);
         let other = list.clone();
+        let (tried, try_made) = std::sync::mpsc::channel();
         std::thread::scope(|scope| {
             let waits = scope.spawn(move || {
                 assert!(
@@ -358,9 +359,11 @@ fn a_locked_container_is_this_threads_alone() {
                         .unwrap()
                         .is_none()
                 );
+                tried.send(()).unwrap();
                 other.push(3).unwrap(); // waits until the guard goes
                 other.len().unwrap()
             });
+            try_made.recv().unwrap();
             std::thread::sleep(std::time::Duration::from_millis(20));
             assert_eq!(alone.len().unwrap(), 3);
             drop(alone);
