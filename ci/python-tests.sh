@@ -19,7 +19,7 @@ test_on() {
     shift
     say "pytest on $("$python" -V)"
     # With every test's name, for one that hangs takes the summary with it.
-    exec timeout --kill-after=30 1500 "$python" -m pytest -v "$@"
+    exec timeout --kill-after=30 1800 "$python" -m pytest -v "$@"
 }
 
 # Waits for the version whose tests were started first.

@@ -6,4 +6,4 @@ source "$(dirname "$0")/lib.sh"
 packages=(--workspace --exclude pumasi-py)
 # Built first, so that the watchdog measures the tests and not the machine's compiler.
 cargo test "${cargo_flags[@]}" "${packages[@]}" --no-run
-watchdog 1200 cargo test "${cargo_flags[@]}" "${packages[@]}" --no-fail-fast "$@"
+watchdog 1800 cargo test "${cargo_flags[@]}" "${packages[@]}" --no-fail-fast "$@"
