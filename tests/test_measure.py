@@ -76,8 +76,8 @@ def takes(report: Report, variant: Any) -> float:
     """
     shares, workers = variant["breakdown"], variant["workers"]
     able = 1 - shares["no_core"] - shares["idle"]
-    locked = workers > 1 and able > 0.01 and shares["lock"] / able > 0.25
-    by_clock = locked or workers > report.to_dict()["cores"]
+    locked = "lock" in codes(report) or (able > 0.01 and shares["lock"] / able > 0.25)
+    by_clock = (workers > 1 and locked) or workers > report.to_dict()["cores"]
     return float(variant["seconds" if by_clock else "free_seconds"]["median"])
 
 

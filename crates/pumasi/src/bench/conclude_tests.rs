@@ -220,6 +220,16 @@ fn a_lock_binds_where_most_ways_wait_for_it() {
     let report = conclude(measured(vec![one(), waits(threads(), 0.7), free])).unwrap();
     assert_eq!(codes(&report), ["waiting"]);
     assert_eq!(report.advice.kind, Kind::Processes);
+    // Nor is a way better in which nobody was seen to wait for it, for want of a core to do so.
+    let busy = Spent {
+        waited: 0.8,
+        ..spent(1.0, 0.01)
+    };
+    let missed = host(&pickled(), 1.0, busy, &[("sleep", 0.1)]);
+    let all = vec![one(), waits(threads(), 0.7), waits(native(), 0.7), missed];
+    let report = conclude(measured(all)).unwrap();
+    assert_eq!(codes(&report), ["lock", "waiting"]);
+    assert!(!report.advice.worth_it, "{report}");
     // A little waiting for locks binds nothing.
     let report = conclude(measured(vec![one(), waits(threads(), 0.2)])).unwrap();
     assert!(!codes(&report).contains(&"lock"));
