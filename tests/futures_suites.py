@@ -94,8 +94,8 @@ def main(kind: str, method: str, names: list[str]) -> None:
             for failing, traceback in result.errors + result.failures
         }
         left = [(case, test) for case, test in left if f"{case.__name__}.{test}" in failed]
-        if len(left) < len(failed):
-            break  # Something besides the tests has failed.
+        if not left or len(left) < len(failed):
+            break  # All have passed; or something besides the tests has failed.
     print("\n" + json.dumps([number, failed]))
 
 
