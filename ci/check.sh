@@ -10,5 +10,5 @@ if command -v cargo-deny >/dev/null; then
     cargo deny check
     cargo deny --manifest-path benches/rust/Cargo.toml --all-features check --config deny.toml
 else
-    echo "not found: cargo-deny, licences and advisories not checked"
+    echo "left out: licences and advisories, cargo-deny not found"
 fi

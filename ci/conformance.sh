@@ -28,6 +28,6 @@ done
 say "passed of those which ran; excepted are those of docs/conformance.md"
 .venv/bin/python tests/cpython/conformance.py table
 if ((${#missing[@]})); then
-    echo "not found: ${missing[*]}, not tested"
+    echo "left out: CPython ${missing[*]}, not found"
 fi
 exit "$worst"

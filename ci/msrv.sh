@@ -23,5 +23,5 @@ if rustup run "$ours" rustc --version 2>/dev/null; then
     CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/msrv" \
         rustup run "$ours" cargo check "${cargo_flags[@]}" -p pumasi -p pumasi-derive -p pumasi-cli
 else
-    echo "not found: Rust $ours; \"rustup toolchain install $ours --profile minimal\" to check with it"
+    echo "left out: Rust $ours itself, not found; \"rustup toolchain install $ours --profile minimal\""
 fi

@@ -11,7 +11,7 @@ choose_versions
 
 logs=target/ci
 mkdir -p "$logs"
-passed=() failed=() missing=() running=()
+passed=() failed=() missing=() running=() skipped=
 
 # Becomes the watchdog of the tests itself: a signal to it ends them too.
 test_on() {
@@ -31,6 +31,7 @@ finish() {
     cat "$logs/pytest-$version.log"
     if ((status == 0)); then
         passed+=("$version")
+        skipped+=$(sed -n "s/^SKIPPED /left out on $version: /p" "$logs/pytest-$version.log")$'\n'
         return
     fi
     failed+=("$version")
@@ -70,6 +71,7 @@ done
 
 say "CPython: passed on ${passed[*]:-none}; failed on ${failed[*]:-none}"
 if ((${#missing[@]})); then
-    echo "not found: ${missing[*]}, not tested"
+    echo "left out: CPython ${missing[*]}, not found"
 fi
+grep . <<<"$skipped" || true
 ((${#failed[@]} == 0 && ${#passed[@]} > 0))

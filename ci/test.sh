@@ -37,6 +37,8 @@ run_steps() {
         took=$((SECONDS - began))
         if ((status == 0)); then
             line=$(printf '%-17s passed %5d s' "$step" "$took")
+            # What of it could not be done here, so that nobody takes it for done.
+            line+=$(sed -n 's/^left out/\n                  &/p' "$log")
             text=$line
         else
             line=$(printf '%-17s FAILED %5d s   exit status %d, see %s' "$step" "$took" "$status" "$log")
