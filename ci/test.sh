@@ -23,7 +23,7 @@ mkdir -p "$logs"
 
 # run_steps STEP...: one after the other.
 run_steps() {
-    local step log began status took line text
+    local step log began status took line left text
     for step in "$@"; do
         log=$logs/$step.log
         began=$SECONDS
@@ -38,7 +38,8 @@ run_steps() {
         if ((status == 0)); then
             line=$(printf '%-17s passed %5d s' "$step" "$took")
             # What of it could not be done here, so that nobody takes it for done.
-            line+=$(sed -n 's/^left out/\n                  &/p' "$log")
+            left=$(sed -n 's/^left out/                  &/p' "$log")
+            line+=${left:+$'\n'$left}
             text=$line
         else
             line=$(printf '%-17s FAILED %5d s   exit status %d, see %s' "$step" "$took" "$status" "$log")
